@@ -1,0 +1,1 @@
+//! Message to wire: one file per way to reach people.

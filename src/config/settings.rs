@@ -1,0 +1,1 @@
+//! `rattlewatch.toml`, environment and flags.

@@ -1,0 +1,1 @@
+//! Bytes to items: one file per source format.

@@ -1,0 +1,5 @@
+//! The `rattlewatch` program.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

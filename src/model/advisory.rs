@@ -1,0 +1,200 @@
+//! Advisories: one per real-world event, with their revisions and the events that people hear of.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::Timestamp;
+use super::cve::CveId;
+use super::item::KevFacts;
+use super::platform::{PlatformId, Tag};
+use super::severity::Severity;
+
+/// Our own id of an advisory, `RW-` and a number, such as `RW-1042`. Stable for its life.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AdvisoryId(pub String);
+
+impl fmt::Display for AdvisoryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What sort of event an advisory describes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdvisoryKind {
+    /// A flaw in a product: it has CVE ids, or a vendor published it.
+    Vulnerability,
+    /// A warning of what attackers do, without a flaw of its own.
+    #[default]
+    Alert,
+}
+
+impl AdvisoryKind {
+    /// The lowercase word used in JSON and storage.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Vulnerability => "vulnerability",
+            Self::Alert => "alert",
+        }
+    }
+}
+
+/// Traffic Light Protocol 2.0 label: how far the text may travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Tlp {
+    /// No limit on disclosure.
+    #[default]
+    #[serde(rename = "CLEAR")]
+    Clear,
+}
+
+/// What an advisory says at one moment. A revision stores exactly this; mail is made from nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Content {
+    /// One line: what is broken, in the words of the first publisher.
+    pub title: String,
+    /// Plain text of the fullest item, bounded.
+    pub summary: String,
+    /// Vulnerability or alert.
+    pub kind: AdvisoryKind,
+    /// The highest rating that any item states.
+    pub severity: Severity,
+    /// Every CVE id that its items name.
+    pub cves: BTreeSet<CveId>,
+    /// Publishers' advisory ids, such as `AA24-241A` or `FG-IR-24-001`.
+    pub aliases: BTreeSet<String>,
+    /// Known to be exploited, and who says so.
+    pub exploitation: Exploitation,
+    /// The platforms it touches, with their evidence; sorted by id.
+    pub tags: Vec<Tag>,
+    /// What the publisher asks people to do, in its own words; empty where nothing is said.
+    pub action: String,
+    /// Where to read more, the first publisher first.
+    pub references: Vec<Reference>,
+    /// The earliest publication date that a source states.
+    pub published: Option<Timestamp>,
+    /// When Rattlewatch first stored an item of it.
+    pub first_seen: Timestamp,
+    /// How far it may travel.
+    pub tlp: Tlp,
+}
+
+impl Content {
+    /// The platforms touched, in order.
+    pub fn platforms(&self) -> impl Iterator<Item = &PlatformId> {
+        self.tags.iter().map(|tag| &tag.platform)
+    }
+}
+
+/// Whether attackers use the flaw already.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Exploitation {
+    /// Some source says that it is exploited in the wild.
+    pub exploited: bool,
+    /// The name of the source that says so; empty where none does.
+    pub according_to: String,
+    /// CISA KEV facts, where the catalog lists one of its CVEs (the earliest due date wins).
+    pub kev: Option<KevFacts>,
+    /// Known to be used in ransomware campaigns.
+    pub ransomware: bool,
+}
+
+/// A page where a source speaks of the advisory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reference {
+    /// Source id.
+    pub source: String,
+    /// Source name, as shown.
+    pub name: String,
+    /// Its page; empty where the item had none.
+    pub url: String,
+    /// The title there.
+    pub title: String,
+}
+
+/// An advisory with the state that it has now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Advisory {
+    /// Its id.
+    pub id: AdvisoryId,
+    /// The number of its newest revision, from 1.
+    pub revision: i64,
+    /// When that revision was written.
+    pub revised_at: Timestamp,
+    /// What it says.
+    #[serde(flatten)]
+    pub content: Content,
+}
+
+/// Why a revision matters to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// First known.
+    Published,
+    /// Something that people act on changed.
+    Updated,
+    /// More urgent than before: exploited, in KEV, ransomware, severity up.
+    Escalated,
+    /// An earlier statement was wrong.
+    Corrected,
+    /// The publisher took it back.
+    Withdrawn,
+}
+
+impl EventKind {
+    /// The lowercase word used in JSON and storage.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Updated => "updated",
+            Self::Escalated => "escalated",
+            Self::Corrected => "corrected",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for EventKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Published, Self::Updated, Self::Escalated, Self::Corrected, Self::Withdrawn]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| format!("'{text}' is not an event kind"))
+    }
+}
+
+/// One event: a revision that people should hear of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Position in the order of ingestion, from 1, without regard to clocks. Digest windows are cut by it.
+    pub seq: i64,
+    /// The advisory.
+    pub advisory: AdvisoryId,
+    /// The revision that it speaks of.
+    pub revision: i64,
+    /// Why it matters.
+    pub kind: EventKind,
+    /// What changed, one short sentence each, in order of weight.
+    pub reasons: Vec<String>,
+    /// When it was written.
+    pub at: Timestamp,
+}

@@ -1,0 +1,163 @@
+//! Who wants to hear: subscriptions, floors and digest schedules.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::{Time, Weekday};
+use serde::{Deserialize, Serialize};
+
+use super::clock::Timestamp;
+use super::platform::PlatformId;
+
+/// How urgent an advisory must be to be mailed at once. The rest waits for the digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Floor {
+    /// Everything that matches.
+    #[default]
+    All,
+    /// Medium and above.
+    Medium,
+    /// High and above.
+    High,
+    /// Critical only.
+    Critical,
+    /// Known to be exploited only.
+    Exploited,
+}
+
+impl Floor {
+    /// Every floor, lowest first.
+    pub const ALL: [Self; 5] = [Self::All, Self::Medium, Self::High, Self::Critical, Self::Exploited];
+
+    /// The word used on the command line, in JSON and storage.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+            Self::Exploited => "exploited",
+        }
+    }
+
+    /// The storage form, 0 for all up to 4 for exploited.
+    #[must_use]
+    pub const fn rank(self) -> i64 {
+        self as i64
+    }
+}
+
+impl fmt::Display for Floor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Floor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        Self::ALL
+            .into_iter()
+            .find(|floor| floor.as_str().eq_ignore_ascii_case(text))
+            .ok_or_else(|| format!("'{text}' is not a floor (all, medium, high, critical, exploited)"))
+    }
+}
+
+/// How often the summary comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DigestEvery {
+    /// Never.
+    None,
+    /// Every local day.
+    Daily,
+    /// Every local week.
+    #[default]
+    Weekly,
+}
+
+impl DigestEvery {
+    /// The word used on the command line, in JSON and storage.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Daily => "daily",
+            Self::Weekly => "weekly",
+        }
+    }
+}
+
+impl FromStr for DigestEvery {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "none" => Ok(Self::None),
+            "daily" => Ok(Self::Daily),
+            "weekly" => Ok(Self::Weekly),
+            other => Err(format!("'{other}' is not a digest rhythm (none, daily, weekly)")),
+        }
+    }
+}
+
+/// When digests come: a weekday, a local time and an IANA zone, kept as written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestSchedule {
+    /// How often.
+    pub every: DigestEvery,
+    /// The local weekday of a weekly digest.
+    pub day: Weekday,
+    /// The local time of day.
+    pub at: Time,
+    /// The IANA name of the zone, such as `Europe/Berlin`.
+    pub timezone: String,
+}
+
+impl Default for DigestSchedule {
+    fn default() -> Self {
+        Self {
+            every: DigestEvery::Weekly,
+            day: Weekday::Monday,
+            at: jiff::civil::time(7, 30, 0, 0),
+            timezone: "UTC".to_owned(),
+        }
+    }
+}
+
+/// What one recipient wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// Every advisory, whatever it touches.
+    pub everything: bool,
+    /// The platforms that the recipient runs; sorted, no repeats.
+    pub platforms: Vec<PlatformId>,
+    /// How urgent an advisory must be to be mailed at once.
+    pub floor: Floor,
+    /// Mail at once, above the floor.
+    pub instant: bool,
+    /// The summary.
+    pub digest: DigestSchedule,
+}
+
+/// A recipient who may be mailed, and what it wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Our id, `sub-` and a number.
+    pub id: String,
+    /// The address as given (domain in lowercase A-labels).
+    pub email: String,
+    /// What it wants.
+    #[serde(flatten)]
+    pub wish: Wish,
+    /// How consent was given: by whom and where it is recorded.
+    pub consent: String,
+    /// When that consent was recorded.
+    pub consent_at: Timestamp,
+    /// When it was added.
+    pub created_at: Timestamp,
+}

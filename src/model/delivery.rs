@@ -1,0 +1,109 @@
+//! Deliveries: one message to one recipient by one channel, and what became of it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::Timestamp;
+
+/// A message ready for a channel: composed from a revision, the same bytes on every try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The delivery's id; stable across tries.
+    pub key: String,
+    /// The recipient's address.
+    pub to: String,
+    /// One line, at most 150 characters.
+    pub subject: String,
+    /// The written plain-text part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+    /// `Message-ID` without angle brackets; the same on every try.
+    pub message_id: String,
+    /// The thread's root id without angle brackets, where the message belongs to a thread.
+    pub thread_root: Option<String>,
+    /// The `Date` header: when the delivery was created.
+    pub date: Timestamp,
+    /// `List-Id` without angle brackets.
+    pub list_id: String,
+    /// Sent in bulk rather than at once (digests).
+    pub bulk: bool,
+}
+
+/// The storage states of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// Waits for its time.
+    Queued,
+    /// A sender holds it under a lease.
+    Sending,
+    /// Accepted by the relay.
+    Sent,
+    /// Given up; a person must look.
+    Dead,
+    /// Not wanted any more (unsubscribed, superseded).
+    Suppressed,
+}
+
+impl DeliveryState {
+    /// The lowercase word used in JSON and storage.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Dead => "dead",
+            Self::Suppressed => "suppressed",
+        }
+    }
+}
+
+/// How one try ended. Named after what to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The relay took it (a 2yz reply after the final dot).
+    Sent {
+        /// The relay's reply, in one line.
+        reply: String,
+    },
+    /// Try again later: the relay said so, or it could not be reached. Nothing was accepted.
+    Later {
+        /// What happened, for a person.
+        reason: String,
+        /// The relay was not reached or refused us all: the recipient is not to blame.
+        relay_down: bool,
+    },
+    /// Refused for good for this recipient.
+    Never {
+        /// What happened, for a person.
+        reason: String,
+    },
+    /// The connection died between the final dot and its answer: it may have been accepted.
+    Ambiguous {
+        /// What happened, for a person.
+        reason: String,
+    },
+}
+
+/// Waiting times after failed tries: 1, 5, 15 and 30 minutes, then 1, 2, 3, 4, 6 and 8 hours; then the dead letter.
+pub const RETRY_AFTER: [Duration; 10] = [
+    Duration::from_secs(60),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(15 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(3_600),
+    Duration::from_secs(2 * 3_600),
+    Duration::from_secs(3 * 3_600),
+    Duration::from_secs(4 * 3_600),
+    Duration::from_secs(6 * 3_600),
+    Duration::from_secs(8 * 3_600),
+];
+
+/// How long to wait after try number `attempts` (from 1) failed; `None` when it was the last.
+#[must_use]
+pub fn retry_after(attempts: i64) -> Option<Duration> {
+    usize::try_from(attempts - 1).ok().and_then(|index| RETRY_AFTER.get(index)).copied()
+}

@@ -1,0 +1,15 @@
+//! The nouns of the field, without any I/O: what a source publishes ([`item`]), what people see
+//! ([`advisory`]), who hears of it ([`audience`]) and what is sent to them ([`delivery`]).
+//!
+//! Everything here is a plain value. Nothing in this room reads a clock, a file or a socket.
+
+pub mod advisory;
+pub mod audience;
+pub mod clock;
+pub mod cve;
+pub mod delivery;
+pub mod health;
+pub mod item;
+pub mod platform;
+pub mod severity;
+pub mod text;

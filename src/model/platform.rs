@@ -1,0 +1,67 @@
+//! Platforms and tags: which product an advisory touches, and what says so.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The id of a platform in `platforms.toml`, such as `screenconnect`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PlatformId(pub String);
+
+impl fmt::Display for PlatformId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A product as structured data names it. Empty strings mean "not stated".
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Product {
+    /// The vendor's name or CPE vendor.
+    pub vendor: String,
+    /// The product's name or CPE product.
+    pub product: String,
+    /// A CPE 2.3 name or its `vendor:product` core.
+    pub cpe: String,
+}
+
+/// Which part of an advisory gave a piece of evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Field {
+    /// The title.
+    Title,
+    /// The body text.
+    Text,
+    /// A product or CPE named in structured data.
+    Product,
+    /// The source itself speaks only of this vendor's products.
+    Source,
+}
+
+/// Why a tag was given: the exact words, where they stand, and the alias they match.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The part it was found in.
+    pub field: Field,
+    /// The matched words, as published.
+    pub matched: String,
+    /// The catalog's name that they match.
+    pub alias: String,
+    /// Byte offset of the match in that part (0 for products and sources).
+    pub offset: usize,
+}
+
+/// An advisory touches a platform, with a confidence and its evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tag {
+    /// The platform.
+    #[serde(rename = "id")]
+    pub platform: PlatformId,
+    /// 0.0 to 1.0: how surely the advisory is about this platform.
+    pub confidence: f64,
+    /// At least one piece, the strongest first.
+    pub evidence: Vec<Evidence>,
+}

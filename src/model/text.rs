@@ -1,0 +1,90 @@
+//! Small, total functions over text: bounding, whitespace, control characters.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// At most `max` characters of `text`; what is cut is marked with an ellipsis.
+#[must_use]
+pub fn truncate(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(max.saturating_sub(1)).collect();
+    cut.truncate(cut.trim_end().len());
+    cut.push('…');
+    cut
+}
+
+/// One line: every run of whitespace and control characters becomes one space, ends trimmed.
+/// Bidirectional overrides and isolates are dropped, so that a title cannot reorder its surroundings.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    let mut gap = false;
+    for c in text.chars() {
+        if is_bidi_control(c) || c == '\u{feff}' || c == '\u{200b}' {
+            continue;
+        }
+        if c.is_whitespace() || c.is_control() {
+            gap = true;
+            continue;
+        }
+        if gap && !line.is_empty() {
+            line.push(' ');
+        }
+        gap = false;
+        line.push(c);
+    }
+    line
+}
+
+/// Paragraphs: lines tidied by [`one_line`], runs of empty lines reduced to one, ends trimmed.
+#[must_use]
+pub fn paragraphs(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut blank = false;
+    for line in text.lines().map(one_line) {
+        if line.is_empty() {
+            blank = true;
+            continue;
+        }
+        if !out.is_empty() {
+            out.push_str(if blank { "\n\n" } else { "\n" });
+        }
+        blank = false;
+        out.push_str(&line);
+    }
+    out
+}
+
+/// The form in which texts are compared: NFKC, lowercase, one line.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    one_line(&text.nfkc().collect::<String>().to_lowercase())
+}
+
+/// U+202A to U+202E, U+2066 to U+2069, U+200E and U+200F.
+#[must_use]
+pub fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_removes_breaks_controls_and_bidi() {
+        assert_eq!(one_line(" a\r\n\tb\0c \u{202e}d "), "a b c d");
+    }
+
+    #[test]
+    fn paragraphs_keep_breaks_but_not_runs_of_them() {
+        assert_eq!(paragraphs("a  b\n\n\n\nc\nd\n"), "a b\n\nc\nd");
+    }
+
+    #[test]
+    fn truncation_counts_characters_and_marks_the_cut() {
+        assert_eq!(truncate("äöü", 3), "äöü");
+        assert_eq!(truncate("äöüß", 3), "äö…");
+    }
+}

@@ -1,0 +1,1 @@
+//! The platform catalog and the matcher.

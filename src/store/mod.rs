@@ -1,0 +1,1 @@
+//! Storage: one SQL text for two engines.

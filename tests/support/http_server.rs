@@ -1,0 +1,1 @@
+//! Support: `http_server`.

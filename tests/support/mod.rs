@@ -1,0 +1,6 @@
+//! What the tests share: servers that misbehave on command, a database of each engine, a small world.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+pub mod http_server;
+pub mod smtp_server;
+pub mod postgres;
