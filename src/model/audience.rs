@@ -106,11 +106,12 @@ impl FromStr for DigestEvery {
 }
 
 /// When digests come: a weekday, a local time and an IANA zone, kept as written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DigestSchedule {
     /// How often.
     pub every: DigestEvery,
     /// The local weekday of a weekly digest.
+    #[serde(serialize_with = "weekday_word")]
     pub day: Weekday,
     /// The local time of day.
     pub at: Time,
@@ -129,8 +130,43 @@ impl Default for DigestSchedule {
     }
 }
 
+/// The English weekdays, Monday first, as the command line and storage write them.
+pub const WEEKDAYS: [(Weekday, &str); 7] = [
+    (Weekday::Monday, "monday"),
+    (Weekday::Tuesday, "tuesday"),
+    (Weekday::Wednesday, "wednesday"),
+    (Weekday::Thursday, "thursday"),
+    (Weekday::Friday, "friday"),
+    (Weekday::Saturday, "saturday"),
+    (Weekday::Sunday, "sunday"),
+];
+
+/// The lowercase English name of `day`.
+#[must_use]
+pub fn weekday_name(day: Weekday) -> &'static str {
+    WEEKDAYS.iter().find(|(known, _)| *known == day).map_or("monday", |(_, name)| name)
+}
+
+/// The weekday that `text` names in English, whole or by its first three letters.
+///
+/// # Errors
+/// Says which words are known.
+pub fn parse_weekday(text: &str) -> Result<Weekday, String> {
+    let folded = text.trim().to_ascii_lowercase();
+    WEEKDAYS
+        .iter()
+        .find(|(_, name)| *name == folded || (folded.len() == 3 && name.starts_with(&folded)))
+        .map(|(day, _)| *day)
+        .ok_or_else(|| format!("'{text}' is not a weekday (monday to sunday)"))
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn weekday_word<S: serde::Serializer>(day: &Weekday, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(weekday_name(*day))
+}
+
 /// What one recipient wants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Wish {
     /// Every advisory, whatever it touches.
     pub everything: bool,
@@ -145,7 +181,7 @@ pub struct Wish {
 }
 
 /// A recipient who may be mailed, and what it wants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Subscription {
     /// Our id, `sub-` and a number.
     pub id: String,
