@@ -160,7 +160,6 @@ pub fn parse_weekday(text: &str) -> Result<Weekday, String> {
         .ok_or_else(|| format!("'{text}' is not a weekday (monday to sunday)"))
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn weekday_word<S: serde::Serializer>(day: &Weekday, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(weekday_name(*day))
 }
