@@ -52,26 +52,29 @@ pub fn line_of(text: &str, offset: usize) -> usize {
 #[derive(Debug)]
 pub struct Faults<'a> {
     file: &'a str,
-    text: &'a str,
+    /// Byte offsets of the line ends, so that a long file costs no more than its length.
+    line_ends: Vec<usize>,
     found: Vec<Fault>,
 }
 
 impl<'a> Faults<'a> {
     /// None yet, in the file that the user calls `file` and that holds `text`.
     #[must_use]
-    pub const fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text, found: Vec::new() }
+    pub fn new(file: &'a str, text: &str) -> Self {
+        let line_ends = text.match_indices('\n').map(|(offset, _)| offset).collect();
+        Self { file, line_ends, found: Vec::new() }
     }
 
     /// The line (from 1) of byte `offset` of the file.
     #[must_use]
     pub fn line_of(&self, offset: usize) -> usize {
-        line_of(self.text, offset)
+        self.line_ends.partition_point(|end| *end < offset) + 1
     }
 
-    /// Notes that `key` on `line` is wrong.
-    pub fn add(&mut self, line: usize, key: impl Into<String>, message: impl Into<String>) {
-        self.found.push(Fault { file: self.file.to_owned(), line, key: key.into(), message: message.into() });
+    /// Notes that `key` on `line` is wrong. The message becomes one line, whatever it quotes.
+    pub fn add(&mut self, line: usize, key: impl Into<String>, message: impl AsRef<str>) {
+        let message = one_line(message.as_ref());
+        self.found.push(Fault { file: self.file.to_owned(), line, key: key.into(), message });
     }
 
     /// Whether any was noted.
@@ -179,5 +182,9 @@ mod tests {
     fn lines_count_from_one() {
         assert_eq!(line_of("a\nb\nc", 0), 1);
         assert_eq!(line_of("a\nb\nc", 4), 3);
+        let faults = Faults::new("file", "a\nb\nc");
+        for offset in 0..6 {
+            assert_eq!(faults.line_of(offset), line_of("a\nb\nc", offset), "at {offset}");
+        }
     }
 }

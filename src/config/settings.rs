@@ -245,7 +245,8 @@ impl Reader {
         let platforms = self.value("platforms", None, values::file);
         let fetch_concurrency = self.value("fetch_concurrency", None, values::at_once);
         let allow_networks = self.value("allow_networks", None, values::networks);
-        let contact = self.value("contact", public_url.as_ref().map(Url::to_string), values::contact);
+        let home = public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+        let contact = self.value("contact", home, values::contact);
         let log = self.value("log", None, values::log);
         let log_format = self.value("log_format", None, values::log_format);
         Some(Settings {

@@ -59,10 +59,12 @@ pub(super) fn database(text: &str) -> Result<Database, String> {
 
 /// The scheme of a URL; a drive letter is none.
 fn scheme_of(text: &str) -> Option<&str> {
-    let (scheme, _) = text.split_once(':')?;
+    let (scheme, rest) = text.split_once(':')?;
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    (scheme.len() > 1 && scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(fits))
-        .then_some(scheme)
+    ((scheme.len() > 1 || rest.starts_with("//"))
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(fits))
+    .then_some(scheme)
 }
 
 fn postgres(text: &str) -> Result<Database, String> {
@@ -79,7 +81,20 @@ fn postgres(text: &str) -> Result<Database, String> {
     if !hosted || !rest.starts_with('/') || rest.len() == 1 || rest.starts_with("/?") {
         return Err("lacks the host or the database; write postgres://USER:PASSWORD@HOST/NAME".to_owned());
     }
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    if !hosts.split(',').all(has_numeric_port) {
+        return Err("has a port that is no number; write postgres://USER:PASSWORD@HOST:5432/NAME".to_owned());
+    }
     Ok(Database::Postgres(Secret::new(text)))
+}
+
+/// Whether what follows the host, if anything does, is a port. Where the `@` was forgotten it is the password.
+fn has_numeric_port(host: &str) -> bool {
+    let after = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or("", |(_, after)| after),
+        None => host.find(':').map_or("", |at| &host[at..]),
+    };
+    after.is_empty() || after.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
 }
 
 /// What follows `://`, parted at the first `/`, `?` or `#`.

@@ -69,7 +69,7 @@ struct Judge<'j, 'f> {
 }
 
 impl Judge<'_, '_> {
-    fn tell(&mut self, line: usize, key: &str, message: impl Into<String>) {
+    fn tell(&mut self, line: usize, key: &str, message: impl AsRef<str>) {
         self.faults.add(line, format!("{}: {key}", self.label), message);
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::{prop_assert, proptest};
 use rattlewatch::config::settings::{
     Database, LogFormat, Origin, Overrides, Preset, SETTINGS, Secret, Settings, SmtpTls, reference,
 };
@@ -212,6 +213,28 @@ fn bad_secrets_are_told_without_being_repeated() {
             "{text}: {message}"
         );
         assert!(!message.contains("hunter2"), "{message}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_stands_in_a_url_its_password_is_never_told(
+        scheme in "smtps?|smtp\\+starttls|postgres|postgresql|sqlite|https|x",
+        password in "hunter2[/?#@:%&é ]?[a-z0-9/?#@:%é]{0,4}",
+        tail in "(@(relay\\.example|\\[::1\\]|127\\.0\\.0\\.1)?)?(:[0-9]{0,6})?(/rw)?(\\?a=b@c)?",
+    ) {
+        let text = format!("{scheme}://me:{password}{tail}");
+        for name in ["RATTLEWATCH_SMTP_URL", "RATTLEWATCH_DATABASE_URL"] {
+            // A SQLite file may well be called anything.
+            if name.contains("DATABASE") && scheme == "sqlite" {
+                continue;
+            }
+            let told = match load("", &[(name, &text)]) {
+                Ok(settings) => format!("{settings:?}"),
+                Err(message) => message,
+            };
+            prop_assert!(!told.contains("hunter2"), "{}: {}", text, told);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use rattlewatch::config::sources::{BUILT_IN, Known, Source, SourceKind, load, parse};
 
 const FORMATS: [&str; 3] = ["feed", "html", "kev"];
@@ -182,6 +183,30 @@ fn hostile_files_are_refused_without_a_panic() {
     }
     let regex = with("format", "format = 'html'") + "[source.html]\nitem = 'li'\nkeep = '(a{1000}){1000}'";
     assert!(read(&regex).expect_err("a huge regex").contains("keep"));
+}
+
+proptest! {
+    #[test]
+    fn whatever_stands_in_a_file_is_told_and_never_a_panic(
+        cut in 0..BUILT_IN.len(),
+        junk in "[\\[\\]{}=\"'\\\\#,.a-z0-9\\n\\u{0}é-]{0,12}",
+        skip in 0..40_usize,
+    ) {
+        let head = BUILT_IN.get(..cut).unwrap_or_default();
+        let tail = BUILT_IN.get(cut + skip..).unwrap_or_default();
+        let text = format!("{head}{junk}{tail}");
+        if let Err(message) = read(&text) {
+            prop_assert!(message.lines().all(|line| line.starts_with("my.toml:")), "{message}");
+        }
+    }
+
+    #[test]
+    fn whatever_stands_in_a_schedule_is_told_and_never_a_panic(schedule in "@?([0-9*/,?A-Z-]{1,5} ?){1,8}") {
+        if let Err(message) = read(&with("schedule", &format!("schedule = '{schedule}'"))) {
+            prop_assert!(message.starts_with("my.toml:9: source one: schedule: "), "{message}");
+            prop_assert_eq!(message.lines().count(), 1);
+        }
+    }
 }
 
 #[test]
