@@ -33,12 +33,13 @@
 
 pub mod model;
 pub mod config;
-pub mod http;
-pub mod formats;
-pub mod platforms;
+// pub mod http;
+// pub mod formats;
+pub mod enrichers;
+// pub mod platforms;
 pub mod channels;
 pub mod pipeline;
 pub mod store;
-pub mod jobs;
-pub mod web;
-pub mod cli;
+// pub mod jobs;
+// pub mod web;
+// pub mod cli;

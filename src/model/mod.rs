@@ -8,6 +8,7 @@ pub mod audience;
 pub mod clock;
 pub mod cve;
 pub mod delivery;
+pub mod draft;
 pub mod health;
 pub mod item;
 pub mod platform;
