@@ -90,7 +90,7 @@ impl SmtpServer {
     }
 
     async fn launch(script: Script, implicit_tls: bool) -> Self {
-        let (acceptor, ca_pem) = certificate();
+        let (acceptor, ca_pem) = certificate(&script.certificate_names);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let port = listener.local_addr().expect("the port").port();
         let shared = Arc::new(Shared {
@@ -135,7 +135,7 @@ impl SmtpServer {
         }
     }
 
-    /// The self-signed certificate (for `localhost` and 127.0.0.1) to trust.
+    /// The self-signed certificate to trust.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
@@ -190,9 +190,8 @@ impl SmtpServer {
     }
 }
 
-fn certificate() -> (TlsAcceptor, String) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
-        .expect("a self-signed certificate");
+fn certificate(names: &[String]) -> (TlsAcceptor, String) {
+    let made = rcgen::generate_simple_self_signed(names.to_vec()).expect("a self-signed certificate");
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)

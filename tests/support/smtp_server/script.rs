@@ -123,6 +123,8 @@ pub struct Script {
     pub auth: Option<(String, String)>,
     /// Closes, without a word, after this many accepted mails on one connection.
     pub close_after: Option<usize>,
+    /// Names and addresses in the certificate; read at the start only.
+    pub certificate_names: Vec<String>,
 }
 
 impl Default for Script {
@@ -133,6 +135,7 @@ impl Default for Script {
             starttls: false,
             auth: None,
             close_after: None,
+            certificate_names: ["localhost", "127.0.0.1"].map(str::to_owned).to_vec(),
         }
     }
 }
