@@ -107,7 +107,7 @@ fn check_local(local: &str) -> Result<(), &'static str> {
     if local.starts_with('"') {
         return Err("a quoted part before the @ is not supported");
     }
-    if local.starts_with('@') || local.contains(':') {
+    if local.starts_with('@') {
         return Err("a source route is not accepted; write only the last address");
     }
     if local.contains('<') {

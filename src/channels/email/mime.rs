@@ -3,6 +3,7 @@
 //! lettre's builder writes the structure. What it would choose at random (boundary, date, id) is given, and what
 //! it does not guard (RFC 2047 look-alikes, long words, controls in names) is settled in [`header`](super::header).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime};
 
 use lettre::Address;
@@ -24,6 +25,12 @@ const LAST_SECOND: i64 = 253_402_300_799;
 ///
 /// Says why the recipient or the sender is not a mail address.
 pub fn render(message: &Message, sender: &Sender) -> Result<Vec<u8>, String> {
+    // lettre has panicked on names before; one mail must not take the program with it.
+    catch_unwind(AssertUnwindSafe(|| write(message, sender)))
+        .unwrap_or_else(|_| Err(format!("mail '{}' cannot be written: its text upsets the builder", message.key)))
+}
+
+fn write(message: &Message, sender: &Sender) -> Result<Vec<u8>, String> {
     let to = EmailAddress::parse(&message.to)?;
     let id = header::message_id(&message.message_id, sender.address.domain());
     let from_address = lettre_address(&sender.address)?;

@@ -8,7 +8,6 @@
 //! Each mail has one recipient, so that each has its own outcome and nobody sees another's address.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,11 +171,9 @@ impl Email {
             Ok(to) => to,
             Err(reason) => return never(reason),
         };
-        // lettre has panicked on names before; one mail must not take the program with it.
-        let mail = match catch_unwind(AssertUnwindSafe(|| render(message, &self.sender))) {
-            Ok(Ok(mail)) => mail,
-            Ok(Err(reason)) => return never(reason),
-            Err(_) => return never(format!("mail {} cannot be written: its text upsets the builder", message.key)),
+        let mail = match render(message, &self.sender) {
+            Ok(mail) => mail,
+            Err(reason) => return never(reason),
         };
         self.smtp.deliver(&smtp::Parcel { from: &self.sender.address, to: &to, mail: &mail }).await
     }
