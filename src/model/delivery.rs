@@ -29,6 +29,8 @@ pub struct Message {
     pub list_id: String,
     /// Sent in bulk rather than at once (digests).
     pub bulk: bool,
+    /// Where one click unsubscribes (RFC 8058): an absolute http or https URL.
+    pub unsubscribe: Option<String>,
 }
 
 /// The storage states of a delivery.

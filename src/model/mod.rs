@@ -3,6 +3,7 @@
 //!
 //! Everything here is a plain value. Nothing in this room reads a clock, a file or a socket.
 
+pub mod address;
 pub mod advisory;
 pub mod audience;
 pub mod clock;
