@@ -33,7 +33,7 @@
 
 pub mod model;
 pub mod config;
-// pub mod http;
+pub mod http;
 // pub mod formats;
 pub mod enrichers;
 // pub mod platforms;

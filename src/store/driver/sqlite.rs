@@ -187,11 +187,23 @@ fn write_group(connection: &mut Sqlite3, group: Vec<Job>, commits: &AtomicU64) -
         }
     };
     let mut answers: Answers = Vec::with_capacity(group.len());
+    let mut lost = None;
     for Job { unit, answer } in group {
-        let result = in_savepoint(&mut transaction, &unit);
+        let result = match &lost {
+            None => in_savepoint(&mut transaction, &unit),
+            Some(error) => Err(StoreError::clone(error)),
+        };
+        // A full disk ends the whole transaction, not just the statement.
+        if lost.is_none() && transaction.is_autocommit() {
+            lost = Some(result.as_ref().err().cloned().unwrap_or_else(|| StoreError::Unavailable("the transaction was lost".to_owned())));
+        }
         answers.push((answer, result));
     }
-    match transaction.commit().map_err(|error| failed("COMMIT", &error)) {
+    let kept = match lost {
+        Some(error) => Err(error),
+        None => transaction.commit().map_err(|error| failed("COMMIT", &error)),
+    };
+    match kept {
         Ok(()) => drop(commits.fetch_add(1, Ordering::Relaxed)),
         // Nothing of the group was kept, whatever its units returned.
         Err(error) => answers.iter_mut().for_each(|(_, result)| *result = Err(error.clone())),
