@@ -126,8 +126,7 @@ impl Client {
         loop {
             let client = self.client_for(&url)?;
             let hop = visited.len() - 1;
-            let name = url.host_str().unwrap_or_default();
-            let turn = hosts.turn(name, !self.is_listed(&url)).await.map_err(|quiet| busy(&url, quiet))?;
+            let turn = hosts.turn(host_name(&url), !self.is_listed(&url)).await.map_err(|quiet| busy(&url, quiet))?;
             let started = Instant::now();
             let step = timeout(left, self.hop(client, request, &url, hop)).await;
             drop(turn);
@@ -263,7 +262,7 @@ impl Client {
         let wait = headers::retry_after(&head, SystemTime::now(), self.0.limits.retry_after);
         let patience = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         if let (true, Some(wait)) = (patience, wait) {
-            self.0.hosts.hush(url.host_str().unwrap_or_default(), wait, status.as_u16());
+            self.0.hosts.hush(host_name(url), wait, status.as_u16());
             return FetchError::Busy { host, status: status.as_u16(), retry_after: Some(wait) };
         }
         let by = match challenge::in_headers(&head) {
@@ -283,6 +282,11 @@ impl Client {
             (_, None) => FetchError::Status { host, status },
         }
     }
+}
+
+/// The name by which politeness knows the host of `url`: `example.org.` is `example.org`.
+fn host_name(url: &Url) -> &str {
+    url.host_str().unwrap_or_default().trim_end_matches('.')
 }
 
 fn with_move(mut fetched: Fetched, moved: Option<Url>) -> Fetched {

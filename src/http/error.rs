@@ -14,7 +14,7 @@ use super::resolver::AddressRefused;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
     /// The publisher, or who guards it, shuts us out (401, 403, a challenge page). Trying again soon will not help.
-    #[error("{host} refuses us with status {status}{}; ask the publisher to admit this program, give the source another \
+    #[error("{host} shuts us out{} (status {status}); ask the publisher to admit this program, give the source another \
         user_agent, or use another of its feeds", by_whom(*.by))]
     Blocked {
         /// Host and port.
@@ -250,7 +250,11 @@ fn reason(error: &reqwest::Error) -> Unreachable {
 }
 
 fn tls_fault(error: &rustls::Error) -> String {
-    let rustls::Error::InvalidCertificate(fault) = error else { return error.to_string() };
+    let fault = match error {
+        rustls::Error::InvalidCertificate(fault) => fault,
+        rustls::Error::InvalidMessage(_) => return "it may speak http rather than https on this port".to_owned(),
+        other => return other.to_string(),
+    };
     match fault {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired".to_owned(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
@@ -280,7 +284,7 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 }
 
 fn by_whom(by: Option<&'static str>) -> String {
-    by.map(|who| format!(" by way of {who}")).unwrap_or_default()
+    by.map(|who| format!(" through {who}")).unwrap_or_default()
 }
 
 fn advice(status: u16) -> &'static str {
@@ -306,5 +310,66 @@ fn seconds(time: Duration) -> String {
     match time {
         short if short < Duration::from_secs(2) => format!("{} ms", short.as_millis()),
         long => format!("{} s", long.as_secs() + u64::from(long.subsec_nanos() > 0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_error() -> Vec<FetchError> {
+        let host = || "feeds.example".to_owned();
+        let wait = Some(Duration::from_millis(89_001));
+        let address = std::net::IpAddr::from([10, 0, 0, 1]);
+        let short = Duration::from_millis(300);
+        let long = Duration::from_secs(15);
+        let mut all = vec![
+            FetchError::Blocked { host: host(), status: 403, by: Some("Cloudflare") },
+            FetchError::Gone { host: host() },
+            FetchError::Busy { host: host(), status: 429, retry_after: wait },
+            FetchError::Busy { host: host(), status: 503, retry_after: None },
+            FetchError::Bomb { host: host(), ratio: 200 },
+            FetchError::TimedOut { host: host(), phase: Phase::Connect, after: short },
+            FetchError::Refused { host: host(), reason: Refusal::PrivateAddress(address) },
+            FetchError::Refused { host: host(), reason: Refusal::Port(25) },
+            FetchError::Interrupted { host: host(), received: 12 },
+            FetchError::Decode { host: host(), detail: "it is damaged or cut short".to_owned() },
+        ];
+        all.extend([200, 304, 300, 404, 418, 500].map(|status| FetchError::Status { host: host(), status }));
+        all.extend([Phase::Headers, Phase::Idle, Phase::Total].map(|phase| FetchError::TimedOut {
+            host: host(),
+            phase,
+            after: long,
+        }));
+        all.extend(
+            [Excess::Headers(65_536), Excess::Sent(9), Excess::Decoded(9)]
+                .map(|excess| FetchError::TooLarge { host: host(), excess }),
+        );
+        let tls = Unreachable::Tls("its certificate has expired".to_owned());
+        all.extend(
+            [Unreachable::Dns, Unreachable::Refused, Unreachable::NotHttp, Unreachable::Closed, tls]
+                .map(|reason| FetchError::Unreachable { host: host(), reason }),
+        );
+        all.extend(
+            [RedirectFault::TooMany(5), RedirectFault::Loop, RedirectFault::NoLocation, RedirectFault::Downgrade]
+                .map(|fault| FetchError::Redirect { host: host(), fault }),
+        );
+        all
+    }
+
+    #[test]
+    fn every_sentence_is_one_line_names_the_host_and_has_no_full_stop() {
+        for error in every_error() {
+            let sentence = error.sentence();
+            assert!(sentence.contains("feeds.example"), "{sentence}");
+            assert!(!sentence.contains(['\n', '\t']) && !sentence.contains("  "), "{sentence}");
+            assert!(!sentence.ends_with('.'), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn only_patience_has_a_time_to_come_back() {
+        let waits: Vec<_> = every_error().iter().filter_map(FetchError::retry_after).collect();
+        assert_eq!(waits, [Duration::from_millis(89_001)]);
     }
 }

@@ -43,7 +43,8 @@ const SPECIAL_V6: [([u16; 2], u8); 4] = [
 ];
 
 /// Whether `ip` is an ordinary address of the public internet. Forms that carry an IPv4 address inside an IPv6 one
-/// (mapped, compatible, translated, 6to4, Teredo) are not, whatever they carry.
+/// (mapped, compatible, translated, 6to4, Teredo) are not, whatever they carry. On a network that reaches IPv4 only by
+/// NAT64 with DNS64, the operator therefore allow-lists its prefix, such as `64:ff9b::/96`.
 #[must_use]
 pub fn is_public(ip: IpAddr) -> bool {
     match ip {

@@ -72,6 +72,11 @@ fn delta_seconds(text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    const DATED: (&str, &str) = ("date", "Mon, 23 Nov 2026 07:30:00 GMT");
+
+    /// Headers, and the seconds that they state.
+    type Case = (&'static [(&'static str, &'static str)], Option<u64>);
+
     const DAY: Duration = Duration::from_secs(86_400);
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -84,7 +89,7 @@ mod tests {
     #[test]
     fn retry_after_is_read_in_both_forms_and_bounded() {
         let now = httpdate::parse_http_date("Mon, 23 Nov 2026 07:30:00 GMT").expect("a date");
-        let cases: [(&[(&str, &str)], Option<u64>); 9] = [
+        let cases: [Case; 9] = [
             (&[("retry-after", "120")], Some(120)),
             (&[("retry-after", " 0 ")], Some(0)),
             (&[("retry-after", "99999999999999999999999")], Some(86_400)),
@@ -103,17 +108,16 @@ mod tests {
 
     #[test]
     fn freshness_follows_the_caching_standard() {
-        let dated = ("date", "Mon, 23 Nov 2026 07:30:00 GMT");
-        let cases: [(&[(&str, &str)], Option<u64>); 9] = [
+        let cases: [Case; 9] = [
             (&[("cache-control", "public, Max-Age=600")], Some(600)),
             (&[("cache-control", "max-age=\"60\"")], Some(60)),
             (&[("cache-control", "max-age=600"), ("age", "500")], Some(100)),
             (&[("cache-control", "max-age=600"), ("age", "900")], Some(0)),
             (&[("cache-control", "max-age=600, no-cache")], None),
             (&[("cache-control", "max-age=-1")], None),
-            (&[dated, ("expires", "Mon, 23 Nov 2026 08:30:00 GMT")], Some(3600)),
-            (&[dated, ("expires", "0")], None),
-            (&[dated], None),
+            (&[DATED, ("expires", "Mon, 23 Nov 2026 08:30:00 GMT")], Some(3600)),
+            (&[DATED, ("expires", "0")], None),
+            (&[DATED], None),
         ];
         for (pairs, seconds) in cases {
             assert_eq!(freshness(&headers(pairs)), seconds.map(Duration::from_secs), "{pairs:?}");

@@ -50,12 +50,14 @@ impl Resolve for GuardedResolver {
             for address in &found {
                 guard.check_address(address.ip(), rule).map_err(AddressRefused)?;
             }
-            if !found.is_empty() && found.iter().all(|address| guard.lists(address.ip())) {
-                let mut listed = listed.lock().unwrap_or_else(PoisonError::into_inner);
-                if listed.len() < NOTED {
-                    listed.insert(name.as_str().to_owned());
-                }
+            let all_listed = !found.is_empty() && found.iter().all(|address| guard.lists(address.ip()));
+            let mut listed = listed.lock().unwrap_or_else(PoisonError::into_inner);
+            if !all_listed {
+                listed.remove(name.as_str());
+            } else if listed.len() < NOTED {
+                listed.insert(name.as_str().to_owned());
             }
+            drop(listed);
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }

@@ -31,7 +31,10 @@ fn brotli(bytes: &[u8]) -> Vec<u8> {
     packed
 }
 
-fn encoders() -> [(&'static str, fn(&[u8]) -> Vec<u8>); 5] {
+/// The name of a coding, and what makes it.
+type Encoder = (&'static str, fn(&[u8]) -> Vec<u8>);
+
+fn encoders() -> [Encoder; 5] {
     [("gzip", gzip), ("X-GZip", gzip), ("deflate", zlib), ("deflate", deflate), ("br", brotli)]
 }
 

@@ -60,3 +60,16 @@ async fn the_operators_own_hosts_are_not_spaced_out() {
         }
     }
 }
+
+#[tokio::test]
+async fn waiting_for_a_turn_does_not_count_against_the_time_of_a_request() {
+    let server = HttpServer::start().await;
+    server.route("/x", Reply::ok("text/plain", "x").after(Duration::from_millis(300)));
+    let total = Duration::from_millis(700);
+    let client = client_with(Limits { host_concurrency: 1, total, ..small() });
+    let url = server.url("/x");
+    let started = Instant::now();
+    let all = futures_util::future::join_all((0..4).map(|_| get(&client, &url))).await;
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+    assert!(started.elapsed() > total);
+}

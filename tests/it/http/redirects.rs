@@ -6,6 +6,9 @@ use rattlewatch::model::health::Validators;
 use super::{client_with, get, loopback, page, request, small};
 use crate::support::http_server::{HttpServer, Reply};
 
+/// Tells the refusal that must come.
+type Expected = fn(&Refusal) -> bool;
+
 /// Fetches `/0` of a chain that redirects with each of `statuses` in turn.
 async fn chain(statuses: &[u16]) -> Result<Fetched, FetchError> {
     let server = HttpServer::start().await;
@@ -64,7 +67,7 @@ async fn a_circle_and_a_missing_target_are_named() {
 async fn every_hop_is_checked_like_the_first() {
     let server = HttpServer::start().await;
     let client = client_with(small());
-    let cases: [(&str, fn(&Refusal) -> bool); 8] = [
+    let cases: [(&str, Expected); 8] = [
         ("http://169.254.169.254/latest/meta-data/", |why| matches!(why, Refusal::PrivateAddress(_))),
         ("http://10.0.0.1/", |why| matches!(why, Refusal::PrivateAddress(_))),
         ("http://0xa.1/", |why| matches!(why, Refusal::PrivateAddress(_))),

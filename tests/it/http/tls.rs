@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
@@ -97,8 +99,58 @@ async fn a_redirect_from_https_to_http_is_not_followed() {
 
 #[tokio::test]
 async fn speaking_https_to_an_http_server_is_explained() {
-    let server = crate::support::http_server::HttpServer::start().await;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the client connects");
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    });
     let client = Client::new(&Identity::new(""), loopback(), small()).expect("a client");
-    let fault = fault(&client, server.address().port()).await;
-    assert!(!fault.is_empty());
+    let fault = fault(&client, port).await;
+    assert!(fault.contains("http rather than https"), "{fault}");
+}
+
+/// Tells a test that it runs again in a process of its own, and where it shall fetch from.
+const AGAIN: &str = "RATTLEWATCH_TEST_TLS_URL";
+
+/// Runs test `name` of this module again with `SSL_CERT_FILE` naming `roots`; true where it passes.
+fn passes_with_roots(name: &str, roots: &Path, url: &str) -> bool {
+    let this = std::env::current_exe().expect("the test binary has a path");
+    let arguments = ["--exact", &format!("http::tls::{name}"), "--nocapture"];
+    let child = Command::new(this).args(arguments).env("SSL_CERT_FILE", roots).env(AGAIN, url).output();
+    let output = child.expect("the test binary runs");
+    let passed = String::from_utf8_lossy(&output.stdout).contains("1 passed");
+    if !passed {
+        eprintln!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    }
+    passed
+}
+
+#[tokio::test]
+async fn the_roots_of_ssl_cert_file_are_trusted() {
+    if let Ok(url) = std::env::var(AGAIN) {
+        let client = Client::new(&Identity::new(""), loopback(), small()).expect("a client");
+        assert_eq!(page(get(&client, &url).await).body, b"hello");
+        return;
+    }
+    let (port, pem) = serve(named("localhost"), &[&version::TLS13], HELLO);
+    let folder = tempfile::tempdir().expect("a folder");
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, pem).expect("a file");
+    assert!(passes_with_roots("the_roots_of_ssl_cert_file_are_trusted", &roots, &format!("https://localhost:{port}/")));
+}
+
+#[tokio::test]
+async fn a_machine_without_roots_still_gets_a_client_that_checks_certificates() {
+    if let Ok(url) = std::env::var(AGAIN) {
+        let client = Client::new(&Identity::new(""), loopback(), small()).expect("built-in roots");
+        let error = get(&client, &url).await.expect_err("nobody signed it");
+        assert!(error.sentence().contains("SSL_CERT_FILE"), "{error}");
+        return;
+    }
+    let (port, _) = serve(named("localhost"), &[&version::TLS13], HELLO);
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = "a_machine_without_roots_still_gets_a_client_that_checks_certificates";
+    assert!(passes_with_roots(name, &folder.path().join("absent.pem"), &format!("https://localhost:{port}/")));
 }
