@@ -45,7 +45,7 @@ pub fn decode(bytes: &[u8], content_type: Option<&str>) -> Decoded {
     let (text, encoding, damaged) = encoding.decode(bytes);
     let count = if damaged { text.matches(char::REPLACEMENT_CHARACTER).count() } else { 0 };
     let repair =
-        (count > 0).then(|| format!("{count} characters were not valid {} and were replaced", encoding.name()));
+        (count > 0).then(|| format!("characters that were not valid {} and were replaced: {count}", encoding.name()));
     Decoded { text: text.into_owned(), repair }
 }
 
@@ -100,7 +100,7 @@ fn decode_utf_32(bytes: &[u8], big_endian: bool) -> Decoded {
         .collect();
     Decoded {
         text,
-        repair: (damaged > 0).then(|| format!("{damaged} characters were not valid UTF-32 and were replaced")),
+        repair: (damaged > 0).then(|| format!("characters that were not valid UTF-32 and were replaced: {damaged}")),
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
     fn what_is_not_valid_is_replaced_and_said() {
         let decoded = decode(b"<?xml version='1.0' encoding='utf-8'?><a>x\xffy</a>", None);
         assert!(decoded.text.contains("x\u{fffd}y"));
-        assert_eq!(decoded.repair.as_deref(), Some("1 characters were not valid UTF-8 and were replaced"));
+        assert_eq!(decoded.repair.as_deref(), Some("characters that were not valid UTF-8 and were replaced: 1"));
         assert!(decode("<a>\u{fffd}</a>".as_bytes(), None).repair.is_none());
     }
 }

@@ -11,7 +11,7 @@ const TITLE_FROM_TEXT: usize = 120;
 
 /// A title in one line. Where it is blank, the first words of `body`.
 pub fn title(title: &str, body: &str) -> String {
-    let title = text::truncate(&plain::line(&head(title, 8 * TITLE_MAX)), TITLE_MAX);
+    let title = text::truncate(&plain::line(head(title, 8 * TITLE_MAX)), TITLE_MAX);
     if title.is_empty() {
         return text::truncate(&text::one_line(body.lines().next().unwrap_or_default()), TITLE_FROM_TEXT);
     }
@@ -42,7 +42,7 @@ pub fn body(html: &str) -> String {
 
 /// Plain paragraphs of what is known not to be HTML.
 pub fn plain_body(source: &str) -> String {
-    plain::bounded(&text::paragraphs(&head(source, 2 * TEXT_MAX)), TEXT_MAX)
+    plain::bounded(&text::paragraphs(head(source, 2 * TEXT_MAX)), TEXT_MAX)
 }
 
 /// An item that says something: a title, a text or an address.

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 /// Longest element that is tried, in bytes.
 const ELEMENT_MAX: usize = 1024 * 1024;
+/// Longest key that objects are told by, in bytes.
+const KEY_MAX: usize = 100;
 /// After so many elements that could not be read the rest is given up.
 const FAILURES_MAX: usize = 1_000;
 
@@ -50,11 +52,13 @@ fn array_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
         .find_map(|(at, _)| text[at + quoted.len()..].trim_start().strip_prefix(':')?.trim_start().strip_prefix('['))
 }
 
-/// The first key of the first object of an array, with its quotes.
+/// The first key of the first object of an array whose first key is undamaged, with its quotes.
 fn first_key(array: &str) -> Option<&str> {
-    let object = array.trim_start().strip_prefix('{')?.trim_start();
-    let end = object.strip_prefix('"')?.find('"')?;
-    Some(&object[..end + 2])
+    array.match_indices('{').take(FAILURES_MAX).find_map(|(at, _)| {
+        let object = array[at + 1..].trim_start();
+        let end = object.strip_prefix('"')?.bytes().take(KEY_MAX).position(|byte| byte == b'"')?;
+        object[end + 2..].trim_start().starts_with(':').then(|| &object[..end + 2])
+    })
 }
 
 /// Where the next object that begins with `first_key` starts.

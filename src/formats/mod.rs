@@ -12,6 +12,7 @@ pub mod plain;
 
 mod decode;
 mod draft;
+mod entities;
 mod feed;
 mod html;
 mod json;

@@ -5,8 +5,7 @@
 //! entities are decoded. What only looks like a tag (`versions < 3`, `https://<host>/`) stays. Time is linear in the
 //! input whatever it holds, and the output is bounded.
 
-use html5ever::data::NAMED_ENTITIES;
-
+use super::entities;
 use crate::model::item::TEXT_MAX;
 use crate::model::text;
 
@@ -73,9 +72,6 @@ const INLINES: &[&str] = &[
 /// Elements whose content is not text for people.
 const HIDDEN: &[&str] = &["script", "style", "template", "noscript", "iframe", "svg"];
 
-/// Longest entity name that is looked up, without `&`.
-const ENTITY_MAX: usize = 32;
-
 /// Plain paragraphs of an HTML fragment, at most [`TEXT_MAX`] bytes. A fragment that was escaped twice is read twice.
 #[must_use]
 pub fn paragraphs(html: &str) -> String {
@@ -119,6 +115,10 @@ fn is_known(name: &str) -> bool {
     is_block(name) || INLINES.binary_search(&name).is_ok() || name.contains([':', '-'])
 }
 
+/// Markup that shows that the author made lines by markup.
+const BREAKING: &[&str] =
+    &["<p>", "<p ", "<P>", "<br", "<BR", "<li", "<LI", "<div", "<DIV", "<tr", "<TR", "<h1", "<h2", "<h3", "<h4"];
+
 /// Whether an element may stand within a title.
 fn is_inline(name: &str) -> bool {
     (INLINES.binary_search(&name).is_ok() && !is_hidden(name)) || matches!(name, "br" | "p")
@@ -133,7 +133,8 @@ fn looks_escaped_twice(text: &str) -> bool {
 
 /// Removes the markup of elements that `known` accepts (by lowercase name) and decodes entities.
 fn strip(html: &str, known: fn(&str) -> bool) -> String {
-    let mut stripper = Stripper { rest: html, out: String::new(), lasting: Lasting::default(), known };
+    let wraps = BREAKING.iter().any(|tag| html.contains(tag)) && !html.contains("<pre");
+    let mut stripper = Stripper { rest: html, wraps, out: String::new(), lasting: Lasting::default(), known };
     stripper.run();
     stripper.out
 }
@@ -151,6 +152,8 @@ struct Lasting {
 
 struct Stripper<'a> {
     rest: &'a str,
+    /// Line breaks of the source are mere spaces, as the text has markup for lines.
+    wraps: bool,
     out: String,
     lasting: Lasting,
     known: fn(&str) -> bool,
@@ -179,13 +182,17 @@ impl Stripper<'_> {
     fn text(&mut self, len: usize) {
         let (text, rest) = self.rest.split_at(len);
         self.rest = rest;
-        self.out.push_str(text);
+        if self.wraps {
+            self.out.extend(text.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
+        } else {
+            self.out.push_str(text);
+        }
     }
 
     /// At `<` or `&`.
     fn special(&mut self) {
         if self.rest.starts_with('&') {
-            let (decoded, len) = entity(self.rest).unwrap_or_else(|| ("&".to_owned(), 1));
+            let (decoded, len) = entities::decode(self.rest).unwrap_or_else(|| ("&".to_owned(), 1));
             self.rest = &self.rest[len..];
             self.out.push_str(&decoded);
         } else if self.rest.starts_with("<!--") {
@@ -310,45 +317,6 @@ fn follows_equals(before: &[u8]) -> bool {
     before.iter().rev().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'=')
 }
 
-/// The character that `text` begins with in escaped form, and how many bytes it takes there.
-#[must_use]
-pub(super) fn entity(text: &str) -> Option<(String, usize)> {
-    let body = text.strip_prefix('&')?;
-    if let Some(number) = body.strip_prefix('#') {
-        let hex = number.starts_with(['x', 'X']);
-        let digits = &number[usize::from(hex)..];
-        let len = digits
-            .bytes()
-            .take(8)
-            .take_while(|byte| if hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() });
-        let len = len.count();
-        let code = u32::from_str_radix(digits.get(..len)?, if hex { 16 } else { 10 }).ok()?;
-        let end = 2 + usize::from(hex) + len;
-        let end = end + usize::from(text.as_bytes().get(end) == Some(&b';'));
-        return Some((character(code).to_string(), end));
-    }
-    let len = body.bytes().take(ENTITY_MAX).take_while(u8::is_ascii_alphanumeric).count();
-    let closed = body.as_bytes().get(len) == Some(&b';');
-    let name = &body[..len + usize::from(closed)];
-    // Without its semicolon a name counts only where HTML allows that (`&nbsp`), and not within a longer word.
-    let (first, second) = NAMED_ENTITIES.get(name).filter(|(first, _)| *first != 0)?;
-    let mut decoded = character(*first).to_string();
-    if *second != 0 {
-        decoded.push(character(*second));
-    }
-    Some((decoded, 1 + name.len()))
-}
-
-/// The character of a reference; Windows-1252 for 128 to 159, as browsers read them.
-fn character(code: u32) -> char {
-    if let 0x80..=0x9f = code {
-        let byte = [u8::try_from(code).unwrap_or(b'?')];
-        let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(&byte);
-        return text.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER);
-    }
-    char::from_u32(code).filter(|c| *c != '\0').unwrap_or(char::REPLACEMENT_CHARACTER)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -375,6 +343,7 @@ mod tests {
             ("versions < 3.2 and > 3.0, https://<host>/x", "versions < 3.2 and > 3.0, https://<host>/x"),
             ("<a href=\"x>y\" title='a>b'>link</a>", "link"),
             ("<a href=\"broken>link</a> end", "link end"),
+            ("<p>a\nb</p>\n\n<ul>\n<li>c</li>\n<li>d</li></ul>", "a b\n\n- c\n- d"),
             ("plain\nlines\n\nstay", "plain\nlines\n\nstay"),
             ("<![CDATA[<b>quoted</b> &amp; kept]]>", "quoted & kept"),
             ("<o:p>office</o:p><my-tag>custom</my-tag>", "officecustom"),

@@ -9,8 +9,8 @@ use crate::model::clock::Timestamp;
 use crate::model::item::Item;
 
 /// A parser that resolves links against `base`, reads dates as we do, and makes up no ids: `feed-rs` gives a new
-/// random one at each reading where a feed has none.
-pub fn parser(base: &Url) -> Parser {
+/// random one at each reading where a feed has none. One serves for one document: after a failure it panics.
+fn parser(base: &Url) -> Parser {
     Builder::new()
         .base_uri(Some(base.as_str()))
         .id_generator(|_, _, _| String::new())
@@ -20,9 +20,9 @@ pub fn parser(base: &Url) -> Parser {
 }
 
 /// The items of a document that is well-formed.
-pub fn items(parser: &Parser, document: &str, base: &Url) -> Result<Vec<Item>, ParseError> {
+pub fn items(document: &str, base: &Url) -> Result<Vec<Item>, ParseError> {
     let feed = contained("feed", || {
-        parser.parse(document.as_bytes()).map_err(|fault| ParseError::unreadable(fault.to_string()))
+        parser(base).parse(document.as_bytes()).map_err(|fault| ParseError::unreadable(fault.to_string()))
     })?;
     Ok(feed.entries.into_iter().map(|entry| item(entry, base)).collect())
 }

@@ -3,7 +3,6 @@
 //! A strict reading first. Where it fails, each item is put into the shape of the standard by itself (an id that is a
 //! number becomes text, a field of the wrong type goes), and the whole is read again.
 
-use feed_rs::parser::Parser;
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -16,8 +15,8 @@ const FIELDS: &[&str] =
     &["url", "external_url", "title", "content_html", "content_text", "summary", "date_published", "date_modified"];
 
 /// Reads a document that begins with `{`.
-pub fn parse(text: &str, parser: &Parser, base: &Url) -> Result<Parsed, ParseError> {
-    if let Ok(items) = entry::items(parser, text, base) {
+pub fn parse(text: &str, base: &Url) -> Result<Parsed, ParseError> {
+    if let Ok(items) = entry::items(text, base) {
         return Ok(Parsed { items, ..Parsed::default() });
     }
     let mut parsed = Parsed::default();
@@ -42,7 +41,7 @@ pub fn parse(text: &str, parser: &Parser, base: &Url) -> Result<Parsed, ParseErr
     let adapted: Vec<Value> = found.iter().filter_map(adapt).collect();
     parsed.dropped += found.len() - adapted.len();
     let document = json!({"version": "https://jsonfeed.org/version/1.1", "title": "", "items": adapted});
-    parsed.items = entry::items(parser, &document.to_string(), base)?;
+    parsed.items = entry::items(&document.to_string(), base)?;
     if parsed.items.is_empty() && parsed.dropped > 0 {
         return Err(ParseError::unreadable(format!("none of {} items could be read", parsed.dropped)));
     }

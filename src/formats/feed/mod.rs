@@ -16,7 +16,6 @@ mod tests;
 
 use std::sync::LazyLock;
 
-use feed_rs::parser::Parser;
 use regex::Regex;
 use url::Url;
 
@@ -46,15 +45,16 @@ fn parse(bytes: &[u8], origin: &Origin<'_>) -> Result<Parsed, ParseError> {
     if let Some(found) = pages::recognize(text) {
         return Err(ParseError::NotThis { expected: EXPECTED, found });
     }
-    let mut parsed = if text.starts_with(['{', '[']) {
-        json_feed::parse(text, &entry::parser(origin.url), origin.url)?
-    } else {
-        xml(text, origin.url)?
-    };
+    let mut parsed =
+        if text.starts_with(['{', '[']) { json_feed::parse(text, origin.url)? } else { xml(text, origin.url)? };
     parsed.repairs.splice(0..0, decoded.repair);
     let before = parsed.items.len();
     parsed.items.retain(draft::worth_keeping);
     parsed.dropped += before - parsed.items.len();
+    if parsed.items.is_empty() && parsed.dropped > 0 {
+        let reason = format!("none of its {} items has a title, a text or a link", parsed.dropped);
+        return Err(ParseError::unreadable(reason));
+    }
     draft::cap(&mut parsed);
     Ok(parsed)
 }
@@ -66,12 +66,11 @@ fn xml(text: &str, address: &Url) -> Result<Parsed, ParseError> {
         check_kind(&translated.text)?;
     }
     let base = base(&translated.text, address);
-    let parser = entry::parser(&base);
     let fits = fits(&survey, DEPTH_MAX);
     let mut best: Option<(Mended, Vec<Item>)> = None;
     let mut fault = ParseError::TooDeep { limit: DEPTH_MAX };
     if fits {
-        match strict(translated, &parser, &base) {
+        match strict(translated, &base) {
             Ok((source, items)) if items.len() >= survey.items => return Ok(told(source, items)),
             Ok(found) => best = Some(found),
             Err(why) => fault = why,
@@ -79,13 +78,13 @@ fn xml(text: &str, address: &Url) -> Result<Parsed, ParseError> {
     }
     let mended = repair::mend(text);
     if fits && best.is_none() {
-        match strict(mended.clone(), &parser, &base) {
+        match strict(mended.clone(), &base) {
             Ok((source, items)) if items.len() >= survey.items => return Ok(told(source, items)),
             Ok(found) => best = Some(found),
             Err(_) => {}
         }
     }
-    let salvage = salvage::salvage(&mended.text, &parser, &base);
+    let salvage = salvage::salvage(&mended.text, &base);
     match best {
         Some((source, items)) if items.len() >= salvage.items.len() => return Ok(told(source, items)),
         None if salvage.items.is_empty() => return Err(fault),
@@ -95,13 +94,13 @@ fn xml(text: &str, address: &Url) -> Result<Parsed, ParseError> {
     parsed.dropped = salvage.dropped;
     parsed.repairs.push(format!("the document is damaged ({}): its items were read one by one", reason(&fault, fits)));
     if salvage.partial > 0 {
-        parsed.repairs.push(format!("{} damaged items were read in part", salvage.partial));
+        parsed.repairs.push(format!("items that are damaged and were read in part: {}", salvage.partial));
     }
     Ok(parsed)
 }
 
-fn strict(source: Mended, parser: &Parser, base: &Url) -> Result<(Mended, Vec<Item>), ParseError> {
-    let items = entry::items(parser, &source.text, base)?;
+fn strict(source: Mended, base: &Url) -> Result<(Mended, Vec<Item>), ParseError> {
+    let items = entry::items(&source.text, base)?;
     Ok((source, items))
 }
 
@@ -112,7 +111,7 @@ fn told(source: Mended, items: Vec<Item>) -> Parsed {
 fn reason(fault: &ParseError, fits: bool) -> String {
     match fault {
         _ if !fits => "nested or attributed beyond any real feed".to_owned(),
-        ParseError::Unreadable { reason } => reason.clone(),
+        ParseError::Unreadable { reason } => reason.rsplit(" error: ").next().unwrap_or(reason).to_owned(),
         _ => "items are missing from it".to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::scan::{Kind, Piece, local, pieces};
-use crate::formats::plain;
+use crate::formats::entities;
 
 /// Elements whose content is text, and may hold HTML that should have been escaped.
 const TEXTS: &[&str] = &["content", "description", "encoded", "summary", "tagline", "title"];
@@ -183,7 +183,8 @@ impl<'a> Writer<'a> {
                 rest = &rest[len..];
                 continue;
             }
-            let named = plain::entity(rest).filter(|(_, len)| rest[..*len].ends_with(';') && !rest.starts_with("&#"));
+            let named =
+                entities::decode(rest).filter(|(_, len)| rest[..*len].ends_with(';') && !rest.starts_with("&#"));
             if let Some((decoded, len)) = named {
                 self.repairs.insert("HTML entities were decoded");
                 out.push_str(&decoded);
@@ -208,7 +209,8 @@ impl<'a> Writer<'a> {
                 tag = self.rss_version(&tag);
             }
             if self.root.is_some_and(|root| local(root) == "feed") && TEXTS.contains(&kind.local()) {
-                tag = TYPE.replace(&tag, known_type).into_owned();
+                let is_content = kind.local() == "content";
+                tag = TYPE.replace(&tag, |found: &Captures<'_>| known_type(found, is_content)).into_owned();
             }
         }
         // Atom 0.3 to 1.0, and names of Dublin Core's terms that mean a date.
@@ -258,13 +260,15 @@ fn known_namespace(found: &Captures<'_>) -> String {
 }
 
 /// Atom's three types of text; what older and careless publishers write is put into them.
-fn known_type(found: &Captures<'_>) -> String {
+fn known_type(found: &Captures<'_>, is_content: bool) -> String {
     let written = found[1].trim_matches(['"', '\'']).trim().to_ascii_lowercase();
     let known = match written.as_str() {
         "text" | "text/plain" | "" => "text",
         "xhtml" | "application/xhtml+xml" => "xhtml",
         "html" | "text/html" => "html",
-        _ => return found[0].to_owned(),
+        // Only the content of an entry may be of another type.
+        _ if is_content => return found[0].to_owned(),
+        _ => "text",
     };
     format!(" type=\"{known}\"")
 }

@@ -5,7 +5,6 @@
 
 use std::sync::LazyLock;
 
-use feed_rs::parser::Parser;
 use regex::Regex;
 use url::Url;
 
@@ -50,11 +49,11 @@ pub struct Salvage {
 }
 
 /// The items of `text`, which is mended, read one by one.
-pub fn salvage(text: &str, parser: &Parser, base: &Url) -> Salvage {
+pub fn salvage(text: &str, base: &Url) -> Salvage {
     let cut = cut(text);
     let mut salvage = Salvage::default();
     for part in cut.items {
-        match whole(&part, cut.root, text, parser, base) {
+        match whole(&part, cut.root, text, base) {
             Some(item) => salvage.items.push(item),
             None => match fields(&text[part.start..part.end], base) {
                 Some(item) => {
@@ -130,7 +129,7 @@ impl Cut<'_> {
 }
 
 /// The item read as a document of its own.
-fn whole(part: &Part, root: &str, text: &str, parser: &Parser, base: &Url) -> Option<Item> {
+fn whole(part: &Part, root: &str, text: &str, base: &Url) -> Option<Item> {
     let source = &text[part.start..part.end];
     if !part.complete || source.len() > ITEM_MAX || !super::fits(&survey(source), DEPTH_MAX - 2) {
         return None;
@@ -141,7 +140,7 @@ fn whole(part: &Part, root: &str, text: &str, parser: &Parser, base: &Url) -> Op
         let namespaces = root.replace(" version=", " was=");
         format!("<rss version=\"2.0\" {namespaces}><channel>{source}</channel></rss>")
     };
-    let item = entry::items(parser, &document, base).ok()?.into_iter().next()?;
+    let item = entry::items(&document, base).ok()?.into_iter().next()?;
     draft::worth_keeping(&item).then_some(item)
 }
 

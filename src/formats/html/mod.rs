@@ -25,7 +25,7 @@ const ELEMENT_MAX: usize = 8 * TITLE_MAX;
 /// Most text that is taken from one page, in bytes.
 const PAGE_TEXT_MAX: usize = 8 * 1024 * 1024;
 
-/// Whether `text` is a CSS selector that [`HTML`] can use.
+/// Whether `text` is a CSS selector that the format `html` can use.
 ///
 /// # Errors
 /// Says what is wrong with it.
