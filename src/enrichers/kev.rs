@@ -34,7 +34,10 @@ mod tests {
     use super::*;
 
     fn facts(due: &str, ransomware: bool) -> (KevFacts, String) {
-        (KevFacts { added: "2026-01-01".into(), due: due.into(), ransomware, action: "Apply updates.".into() }, "CISA KEV".into())
+        (
+            KevFacts { added: "2026-01-01".into(), due: due.into(), ransomware, action: "Apply updates.".into() },
+            "CISA KEV".into(),
+        )
     }
 
     #[test]

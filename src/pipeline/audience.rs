@@ -40,7 +40,13 @@ mod tests {
     use crate::model::audience::DigestSchedule;
 
     fn wish(floor: Floor) -> Wish {
-        Wish { everything: false, platforms: vec![PlatformId("veeam-vbr".into())], floor, instant: true, digest: DigestSchedule::default() }
+        Wish {
+            everything: false,
+            platforms: vec![PlatformId("veeam-vbr".into())],
+            floor,
+            instant: true,
+            digest: DigestSchedule::default(),
+        }
     }
 
     #[test]

@@ -25,7 +25,12 @@ pub fn content(drafts: &[Draft]) -> Content {
         severity: drafts.iter().map(|draft| draft.severity).max().unwrap_or_default(),
         exploitation: exploitation(drafts),
         tags: tags(drafts),
-        action: drafts.iter().map(|draft| draft.action.as_str()).find(|action| !action.is_empty()).unwrap_or_default().to_owned(),
+        action: drafts
+            .iter()
+            .map(|draft| draft.action.as_str())
+            .find(|action| !action.is_empty())
+            .unwrap_or_default()
+            .to_owned(),
         references: references(drafts),
         published: drafts.iter().filter_map(|draft| draft.item.published).min(),
         first_seen: drafts.iter().map(|draft| draft.first_seen).min().unwrap_or_default(),
@@ -107,7 +112,12 @@ mod tests {
         Draft {
             source: source.into(),
             source_name: source.to_uppercase(),
-            item: Item { title: title.into(), text: title.repeat(2), url: Some(format!("https://{source}.example/")), ..Item::default() },
+            item: Item {
+                title: title.into(),
+                text: title.repeat(2),
+                url: Some(format!("https://{source}.example/")),
+                ..Item::default()
+            },
             cves: cve.parse().into_iter().collect(),
             severity,
             first_seen: Timestamp(5),

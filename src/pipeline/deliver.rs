@@ -24,20 +24,28 @@ pub struct Verdict {
 #[must_use]
 pub fn verdict(outcome: Outcome, attempt: i64, created_at: Timestamp, now: Timestamp) -> Verdict {
     match outcome {
-        Outcome::Sent { reply } => Verdict { state: DeliveryState::Sent, due: now, outcome: "sent", ambiguous: false, detail: reply },
-        Outcome::Never { reason } => Verdict { state: DeliveryState::Dead, due: now, outcome: "never", ambiguous: false, detail: reason },
+        Outcome::Sent { reply } => {
+            Verdict { state: DeliveryState::Sent, due: now, outcome: "sent", ambiguous: false, detail: reply }
+        }
+        Outcome::Never { reason } => {
+            Verdict { state: DeliveryState::Dead, due: now, outcome: "never", ambiguous: false, detail: reason }
+        }
         Outcome::Later { reason, relay_down: true } => {
             let wait = (now.since(created_at) < RELAY_DOWN_PATIENCE).then(|| relay_down_retry_after(attempt));
             again("later", reason, wait, now)
         }
         Outcome::Later { reason, relay_down: false } => again("later", reason, retry_after(attempt), now),
-        Outcome::Ambiguous { reason } => Verdict { ambiguous: true, ..again("ambiguous", reason, retry_after(attempt), now) },
+        Outcome::Ambiguous { reason } => {
+            Verdict { ambiguous: true, ..again("ambiguous", reason, retry_after(attempt), now) }
+        }
     }
 }
 
 fn again(outcome: &'static str, reason: String, wait: Option<std::time::Duration>, now: Timestamp) -> Verdict {
     match wait {
-        Some(wait) => Verdict { state: DeliveryState::Queued, due: now.plus(wait), outcome, ambiguous: false, detail: reason },
+        Some(wait) => {
+            Verdict { state: DeliveryState::Queued, due: now.plus(wait), outcome, ambiguous: false, detail: reason }
+        }
         None => Verdict {
             state: DeliveryState::Dead,
             due: now,
@@ -69,7 +77,10 @@ mod tests {
     fn a_relay_that_is_down_costs_no_delivery_for_three_days() {
         let down = || Outcome::Later { reason: "connection refused".into(), relay_down: true };
         let start = Timestamp::from_seconds(0);
-        assert_eq!(verdict(down(), 500, start, start.plus(Duration::from_secs(71 * 3_600))).state, DeliveryState::Queued);
+        assert_eq!(
+            verdict(down(), 500, start, start.plus(Duration::from_secs(71 * 3_600))).state,
+            DeliveryState::Queued
+        );
         assert_eq!(verdict(down(), 500, start, start.plus(Duration::from_secs(73 * 3_600))).state, DeliveryState::Dead);
     }
 

@@ -99,7 +99,10 @@ pub fn canonical_url(link: &str) -> Option<String> {
 
 fn is_tracking(pair: &str) -> bool {
     let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
-    name.is_empty() || name.starts_with("utm_") || name.starts_with("vs_") || matches!(name.as_str(), "fbclid" | "gclid" | "mc_cid" | "mc_eid")
+    name.is_empty()
+        || name.starts_with("utm_")
+        || name.starts_with("vs_")
+        || matches!(name.as_str(), "fbclid" | "gclid" | "mc_cid" | "mc_eid")
 }
 
 /// How often each guid and link occurs in a document: what repeats names nothing.
@@ -146,7 +149,8 @@ fn keys(item: &Item, counts: &Counts) -> Vec<String> {
 
 /// The hash of what a reader sees, folded, so that markup, case, spacing and tracking parameters do not count.
 fn content_hash(item: &Item) -> String {
-    let structured = serde_json::to_string(&(&item.cves, &item.products, &item.severity, &item.kev)).unwrap_or_default();
+    let structured =
+        serde_json::to_string(&(&item.cves, &item.products, &item.severity, &item.kev)).unwrap_or_default();
     sha256(&[&text::fold(&item.title), &text::fold(&item.text), &structured])
 }
 
@@ -215,7 +219,8 @@ mod tests {
 
     #[test]
     fn cosmetic_edits_keep_the_hash_and_real_ones_change_it() {
-        let hash = |title: &str, text: &str| content_hash(&Item { title: title.into(), text: text.into(), ..Item::default() });
+        let hash =
+            |title: &str, text: &str| content_hash(&Item { title: title.into(), text: text.into(), ..Item::default() });
         assert_eq!(hash("Flaw in X", "a b"), hash("FLAW in  X", "a\n b"));
         assert_ne!(hash("Flaw in X", "a b"), hash("Flaw in X", "a b c"));
     }

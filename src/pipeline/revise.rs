@@ -94,7 +94,12 @@ mod tests {
     #[test]
     fn wording_dates_and_references_are_no_event() {
         let old = Content { title: "A".into(), ..Content::default() };
-        let new = Content { title: "B".into(), summary: "more words".into(), references: vec![crate::model::advisory::Reference::default()], ..Content::default() };
+        let new = Content {
+            title: "B".into(),
+            summary: "more words".into(),
+            references: vec![crate::model::advisory::Reference::default()],
+            ..Content::default()
+        };
         assert_eq!(told(&old, &new), None);
     }
 
@@ -121,6 +126,9 @@ mod tests {
     fn a_fix_that_appears_is_an_update() {
         let old = Content::default();
         let new = Content { action: "Upgrade to 2.0".into(), ..Content::default() };
-        assert_eq!(told(&old, &new), Some((EventKind::Updated, vec!["What to do is now stated: Upgrade to 2.0".to_owned()])));
+        assert_eq!(
+            told(&old, &new),
+            Some((EventKind::Updated, vec!["What to do is now stated: Upgrade to 2.0".to_owned()]))
+        );
     }
 }

@@ -32,7 +32,9 @@ static ADVISORY_ID: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 static CVSS: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\bCVSS(?:\s?v?[234](?:\.[01])?)?(?:[\s:,()\-]|base|score|rating|of|is|a|severity|has|been|calculated){0,12}?[\s:(](10(?:\.0)?|\d\.\d)\b")
+    pattern(
+        r"(?i)\bCVSS(?:\s?v?[234](?:\.[01])?)?(?:[\s:,()\-]|base|score|rating|of|is|a|severity|has|been|calculated){0,12}?[\s:(](10(?:\.0)?|\d\.\d)\b",
+    )
 });
 
 static SEVERITY_WORD: LazyLock<Regex> = LazyLock::new(|| {
@@ -58,7 +60,9 @@ static EXPLOITED: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 static NEGATED: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(?:no|not|never|without|unaware|nor|if|could|can|may|might|would|whether|potentially|aucune?|pas)\b[^.\n]{0,80}$")
+    pattern(
+        r"(?i)\b(?:no|not|never|without|unaware|nor|if|could|can|may|might|would|whether|potentially|aucune?|pas)\b[^.\n]{0,80}$",
+    )
 });
 
 static NEGATED_AFTER: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)^[^.\n]{0,40}\b(?:has|have)\s+not\b"));
@@ -69,8 +73,9 @@ static ACTION: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-static WITHDRAWN: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?i)^\W{0,4}(?:withdrawn|rejected|retracted|reject)\b|\*\*\s*reject\s*\*\*|this cve id has been rejected"));
+static WITHDRAWN: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)^\W{0,4}(?:withdrawn|rejected|retracted|reject)\b|\*\*\s*reject\s*\*\*|this cve id has been rejected")
+});
 
 /// The publishers' advisory ids that any of `names` (title, address, native id) carries, in upper case as far as they
 /// are not Cisco's. Ids in the body are not read: they may speak of other advisories.

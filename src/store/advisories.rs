@@ -11,7 +11,8 @@ use crate::model::item::KevFacts;
 const INSERT: &str = "INSERT INTO advisories (id, number, revision, revised_at, first_seen, title, severity, exploited)
      VALUES ($1, $2, 1, $3, $4, $5, $6, $7)";
 
-const UPDATE: &str = "UPDATE advisories SET revision = $2, revised_at = $3, title = $4, severity = $5, exploited = $6 WHERE id = $1";
+const UPDATE: &str =
+    "UPDATE advisories SET revision = $2, revised_at = $3, title = $4, severity = $5, exploited = $6 WHERE id = $1";
 
 const REVISION: &str = "INSERT INTO revisions (advisory, number, at, body) VALUES ($1, $2, $3, $4)";
 
@@ -100,7 +101,13 @@ pub fn open(tx: &mut Tx<'_>, now: Timestamp, content: &Content) -> Result<Adviso
 ///
 /// # Errors
 /// Fails where the database does, or where that revision exists.
-pub fn revise(tx: &mut Tx<'_>, id: &AdvisoryId, number: i64, now: Timestamp, content: &Content) -> Result<(), StoreError> {
+pub fn revise(
+    tx: &mut Tx<'_>,
+    id: &AdvisoryId,
+    number: i64,
+    now: Timestamp,
+    content: &Content,
+) -> Result<(), StoreError> {
     let args = [
         id.0.as_str().into(),
         number.into(),
@@ -114,7 +121,13 @@ pub fn revise(tx: &mut Tx<'_>, id: &AdvisoryId, number: i64, now: Timestamp, con
     write_revision(tx, id, number, now, content)
 }
 
-fn write_revision(tx: &mut Tx<'_>, id: &AdvisoryId, number: i64, now: Timestamp, content: &Content) -> Result<(), StoreError> {
+fn write_revision(
+    tx: &mut Tx<'_>,
+    id: &AdvisoryId,
+    number: i64,
+    now: Timestamp,
+    content: &Content,
+) -> Result<(), StoreError> {
     tx.execute(REVISION, &[id.0.as_str().into(), number.into(), now.into(), super::to_json(content)?.into()])?;
     for cve in &content.cves {
         tx.execute(CVE, &[cve.as_str().into(), id.0.as_str().into()])?;
@@ -152,7 +165,8 @@ pub fn kev_of(tx: &mut Tx<'_>, cves: &BTreeSet<CveId>) -> Result<Vec<(KevFacts, 
     let cves: Vec<&CveId> = cves.iter().collect();
     let mut facts = Vec::new();
     for chunk in cves.chunks(200) {
-        let sql = format!("SELECT kev, source_name FROM cve_facts WHERE cve IN ({}) ORDER BY cve", list(chunk.len(), 1));
+        let sql =
+            format!("SELECT kev, source_name FROM cve_facts WHERE cve IN ({}) ORDER BY cve", list(chunk.len(), 1));
         let args: Vec<Value> = chunk.iter().map(|cve| cve.as_str().into()).collect();
         for row in tx.query(&sql, &args)? {
             facts.push((super::from_json(&row.text(0)?)?, row.text(1)?));
@@ -207,7 +221,8 @@ pub struct Filter {
 /// Fails where the database does.
 pub fn select(tx: &mut Tx<'_>, filter: &Filter, limit: i64) -> Result<Vec<Advisory>, StoreError> {
     let mut sql = "SELECT a.id, a.revision, a.revised_at, r.body FROM advisories a
-         JOIN revisions r ON r.advisory = a.id AND r.number = a.revision WHERE TRUE".to_owned();
+         JOIN revisions r ON r.advisory = a.id AND r.number = a.revision WHERE TRUE"
+        .to_owned();
     let mut args: Vec<Value> = Vec::new();
     if let Some(since) = filter.since {
         args.push(since.into());
@@ -215,7 +230,10 @@ pub fn select(tx: &mut Tx<'_>, filter: &Filter, limit: i64) -> Result<Vec<Adviso
     }
     if let Some(platform) = &filter.platform {
         args.push(platform.as_str().into());
-        sql.push_str(&format!(" AND EXISTS (SELECT 1 FROM tags t WHERE t.advisory = a.id AND t.platform = ${})", args.len()));
+        sql.push_str(&format!(
+            " AND EXISTS (SELECT 1 FROM tags t WHERE t.advisory = a.id AND t.platform = ${})",
+            args.len()
+        ));
     }
     if filter.exploited {
         sql.push_str(" AND a.exploited");

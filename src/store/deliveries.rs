@@ -25,15 +25,19 @@ const BEGIN: &str = "UPDATE deliveries SET attempts = attempts + 1, lease_until 
 
 const ATTEMPT: &str = "INSERT INTO attempts (delivery, number, started_at) VALUES ($1, $2, $3)";
 
-const CLOSE_LOST: &str = "UPDATE attempts SET finished_at = $2, outcome = 'ambiguous', detail = 'the program stopped during this try'
+const CLOSE_LOST: &str =
+    "UPDATE attempts SET finished_at = $2, outcome = 'ambiguous', detail = 'the program stopped during this try'
      WHERE delivery = $1 AND finished_at IS NULL AND number < $3";
 
-const DROP: &str = "UPDATE deliveries SET state = 'suppressed', lease_holder = NULL, lease_until = NULL, finished_at = $3,
+const DROP: &str =
+    "UPDATE deliveries SET state = 'suppressed', lease_holder = NULL, lease_until = NULL, finished_at = $3,
      detail = 'unsubscribed before it was sent' WHERE id = $1 AND state = 'sending' AND fence = $2";
 
-const END_ATTEMPT: &str = "UPDATE attempts SET finished_at = $3, outcome = $4, detail = $5 WHERE delivery = $1 AND number = $2";
+const END_ATTEMPT: &str =
+    "UPDATE attempts SET finished_at = $3, outcome = $4, detail = $5 WHERE delivery = $1 AND number = $2";
 
-const FINISH: &str = "UPDATE deliveries SET state = $3, due_at = $4, finished_at = $5, detail = $6, ambiguous = ambiguous + $7,
+const FINISH: &str =
+    "UPDATE deliveries SET state = $3, due_at = $4, finished_at = $5, detail = $6, ambiguous = ambiguous + $7,
      lease_holder = NULL, lease_until = NULL WHERE id = $1 AND fence = $2 AND state = 'sending'";
 
 const RELEASE: &str = "UPDATE deliveries SET state = 'queued', lease_holder = NULL, lease_until = NULL
@@ -69,7 +73,13 @@ pub struct Claimed {
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn claim(tx: &mut Tx<'_>, holder: &str, now: Timestamp, lease: Duration, limit: i64) -> Result<Vec<Claimed>, StoreError> {
+pub fn claim(
+    tx: &mut Tx<'_>,
+    holder: &str,
+    now: Timestamp,
+    lease: Duration,
+    limit: i64,
+) -> Result<Vec<Claimed>, StoreError> {
     let rows = tx.query(CLAIM, &[holder.into(), now.into(), now.plus(lease).into(), limit.into()])?;
     rows.iter().map(claimed).collect()
 }
@@ -130,7 +140,10 @@ pub struct Finished {
 /// Fails where the database does.
 pub fn finish(tx: &mut Tx<'_>, claimed: &Claimed, end: &Finished, now: Timestamp) -> Result<bool, StoreError> {
     let id = claimed.id.as_str();
-    tx.execute(END_ATTEMPT, &[id.into(), end.attempt.into(), now.into(), end.outcome.into(), end.detail.as_str().into()])?;
+    tx.execute(
+        END_ATTEMPT,
+        &[id.into(), end.attempt.into(), now.into(), end.outcome.into(), end.detail.as_str().into()],
+    )?;
     let finished = (end.state != DeliveryState::Queued).then_some(now);
     let args = [
         id.into(),
@@ -156,7 +169,13 @@ pub fn release(tx: &mut Tx<'_>, claimed: &Claimed) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn queue_digest(tx: &mut Tx<'_>, subscription: &str, period: &str, payload: &str, now: Timestamp) -> Result<bool, StoreError> {
+pub fn queue_digest(
+    tx: &mut Tx<'_>,
+    subscription: &str,
+    period: &str,
+    payload: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let id = format!("digest-{period}-{subscription}");
     Ok(tx.execute(QUEUE_DIGEST, &[id.into(), subscription.into(), payload.into(), now.into()])? == 1)
 }
@@ -261,7 +280,8 @@ pub fn alerted_at(tx: &mut Tx<'_>, subscription: &str, seq: i64) -> Result<Optio
 /// # Errors
 /// Fails where the database does.
 pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, StoreError> {
-    tx.query_one("SELECT MIN(due_at) FROM deliveries WHERE state = 'queued'", &[])?.map_or(Ok(None), |row| row.opt_time(0))
+    tx.query_one("SELECT MIN(due_at) FROM deliveries WHERE state = 'queued'", &[])?
+        .map_or(Ok(None), |row| row.opt_time(0))
 }
 
 fn claimed(row: &Row) -> Result<Claimed, StoreError> {

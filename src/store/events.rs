@@ -4,7 +4,8 @@ use super::{Row, StoreError, Tx, counters};
 use crate::model::advisory::{AdvisoryId, Content, Event, EventKind};
 use crate::model::clock::Timestamp;
 
-const INSERT: &str = "INSERT INTO events (seq, advisory, revision, kind, reasons, severity, exploited, at, fanned_out, fan_cursor)
+const INSERT: &str =
+    "INSERT INTO events (seq, advisory, revision, kind, reasons, severity, exploited, at, fanned_out, fan_cursor)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, FALSE, '')";
 
 const PLATFORM: &str = "INSERT INTO event_platforms (seq, platform) VALUES ($1, $2)";
@@ -114,7 +115,10 @@ pub fn fan_out_page(tx: &mut Tx<'_>, page: i64, now: Timestamp) -> Result<Option
 /// # Errors
 /// Fails where the database does.
 pub fn get(tx: &mut Tx<'_>, seq: i64) -> Result<Option<Event>, StoreError> {
-    tx.query_one(&format!("SELECT {COLUMNS} FROM events WHERE seq = $1"), &[seq.into()])?.as_ref().map(event).transpose()
+    tx.query_one(&format!("SELECT {COLUMNS} FROM events WHERE seq = $1"), &[seq.into()])?
+        .as_ref()
+        .map(event)
+        .transpose()
 }
 
 /// Every event of an advisory, oldest first.

@@ -118,7 +118,11 @@ impl Store {
             *place.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
             Ok(())
         });
-        if writes { self.0.write(unit).await? } else { self.0.read(unit).await? }
+        if writes {
+            self.0.write(unit).await?
+        } else {
+            self.0.read(unit).await?
+        }
         let value = result.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         value.ok_or_else(|| StoreError::custom("a transaction ended without a result"))
     }

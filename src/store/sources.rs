@@ -8,7 +8,8 @@ use crate::model::health::{SourceHealth, Validators};
 
 const COLUMNS: &str = "id, state, since, last_attempt, last_success, next_due, failures, items, detail, baseline";
 
-const CREATE: &str = "INSERT INTO sources (id, state, failures, items, detail, baseline) VALUES ($1, 'new', 0, 0, '', FALSE)
+const CREATE: &str =
+    "INSERT INTO sources (id, state, failures, items, detail, baseline) VALUES ($1, 'new', 0, 0, '', FALSE)
      ON CONFLICT (id) DO NOTHING";
 
 const LEASE: &str = "UPDATE sources SET lease_holder = $2, lease_until = $4

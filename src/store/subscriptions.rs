@@ -5,12 +5,14 @@ use crate::model::audience::{DigestSchedule, Floor, Subscription, Wish, parse_we
 use crate::model::clock::Timestamp;
 use crate::model::platform::PlatformId;
 
-const COLUMNS: &str = "s.id, s.email, s.everything, s.floor, s.instant, s.digest, s.digest_day, s.digest_at, s.timezone,
+const COLUMNS: &str =
+    "s.id, s.email, s.everything, s.floor, s.instant, s.digest, s.digest_day, s.digest_at, s.timezone,
      s.consent, s.consent_at, s.created_at";
 
 const EXISTING: &str = "SELECT id, active FROM subscriptions WHERE email_key = $1";
 
-const INSERT: &str = "INSERT INTO subscriptions (id, email, email_key, active, everything, floor, instant, digest, digest_day,
+const INSERT: &str =
+    "INSERT INTO subscriptions (id, email, email_key, active, everything, floor, instant, digest, digest_day,
      digest_at, timezone, consent, consent_at, created_at, start_seq, digest_cut, digest_due, digest_period)
      VALUES ($1, $2, $3, TRUE, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, $13, $14, $15)";
 
@@ -27,13 +29,15 @@ const PLATFORMS: &str = "SELECT platform FROM subscription_platforms WHERE subsc
 
 const END: &str = "UPDATE subscriptions SET active = FALSE, digest_due = NULL WHERE id = $1 AND active";
 
-const SUPPRESS: &str = "UPDATE deliveries SET state = 'suppressed', finished_at = $2, detail = 'unsubscribed before it was sent'
+const SUPPRESS: &str =
+    "UPDATE deliveries SET state = 'suppressed', finished_at = $2, detail = 'unsubscribed before it was sent'
      WHERE subscription = $1 AND state = 'queued'";
 
 const DUE: &str = "SELECT s.id, s.digest_cut, s.digest_due, s.digest_period FROM subscriptions s
      WHERE s.active AND s.digest_due <= $1 ORDER BY s.digest_due, s.id LIMIT CAST($2 AS BIGINT)";
 
-const CUT: &str = "UPDATE subscriptions SET digest_cut = $3, digest_due = $4, digest_period = $5 WHERE id = $1 AND digest_cut = $2
+const CUT: &str =
+    "UPDATE subscriptions SET digest_cut = $3, digest_due = $4, digest_period = $5 WHERE id = $1 AND digest_cut = $2
      AND digest_due IS NOT DISTINCT FROM $6";
 
 /// What became of an [`upsert`].
@@ -155,7 +159,10 @@ pub fn end(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool, StoreError
 /// # Errors
 /// Fails where the database does.
 pub fn by_email(tx: &mut Tx<'_>, email_key: &str) -> Result<Option<Subscription>, StoreError> {
-    let row = tx.query_one(&format!("SELECT {COLUMNS} FROM subscriptions s WHERE s.email_key = $1 AND s.active"), &[email_key.into()])?;
+    let row = tx.query_one(
+        &format!("SELECT {COLUMNS} FROM subscriptions s WHERE s.email_key = $1 AND s.active"),
+        &[email_key.into()],
+    )?;
     row.map(|row| subscription(tx, &row)).transpose()
 }
 
@@ -164,7 +171,8 @@ pub fn by_email(tx: &mut Tx<'_>, email_key: &str) -> Result<Option<Subscription>
 /// # Errors
 /// Fails where the database does.
 pub fn get(tx: &mut Tx<'_>, id: &str) -> Result<Option<Subscription>, StoreError> {
-    let row = tx.query_one(&format!("SELECT {COLUMNS} FROM subscriptions s WHERE s.id = $1 AND s.active"), &[id.into()])?;
+    let row =
+        tx.query_one(&format!("SELECT {COLUMNS} FROM subscriptions s WHERE s.id = $1 AND s.active"), &[id.into()])?;
     row.map(|row| subscription(tx, &row)).transpose()
 }
 
@@ -198,7 +206,12 @@ pub fn due_digests(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<Du
     let mut due = Vec::new();
     for row in tx.query(DUE, &[now.into(), limit.into()])? {
         if let Some(subscription) = get(tx, &row.text(0)?)? {
-            due.push(DueDigest { subscription, cut: row.int(1)?, due: row.time(2)?, period: row.opt_text(3)?.unwrap_or_default() });
+            due.push(DueDigest {
+                subscription,
+                cut: row.int(1)?,
+                due: row.time(2)?,
+                period: row.opt_text(3)?.unwrap_or_default(),
+            });
         }
     }
     Ok(due)

@@ -8,3 +8,5 @@ mod http;
 mod formats;
 mod smtp;
 mod store;
+mod story;
+mod commands;

@@ -13,7 +13,9 @@ use rattlewatch::model::severity::Severity;
 use rattlewatch::pipeline::audience;
 use rattlewatch::store::deliveries::{Begun, Finished};
 use rattlewatch::store::subscriptions::{Change, NextDigest};
-use rattlewatch::store::{Location, Store, StoreError, Value, advisories, counters, deliveries, events, list, subscriptions};
+use rattlewatch::store::{
+    Location, Store, StoreError, Value, advisories, counters, deliveries, events, list, subscriptions,
+};
 
 use crate::support::postgres::{engines, sqlite};
 
@@ -43,7 +45,11 @@ async fn subscribe(store: &Store, email: &'static str, wish: Wish) -> String {
 }
 
 async fn publish(store: &Store, severity: Severity, exploited: bool, platforms: &[&str]) -> i64 {
-    let tags = platforms.iter().map(|id| Tag { platform: PlatformId((*id).to_owned()), confidence: 0.9, evidence: Vec::new() });
+    let tags = platforms.iter().map(|id| Tag {
+        platform: PlatformId((*id).to_owned()),
+        confidence: 0.9,
+        evidence: Vec::new(),
+    });
     let mut content = Content { title: "A flaw".to_owned(), severity, tags: tags.collect(), ..Content::default() };
     content.exploitation.exploited = exploited;
     let work = move |tx: &mut rattlewatch::store::Tx<'_>| {
@@ -67,11 +73,23 @@ async fn values_survive_a_round_trip_and_parameters_may_repeat_in_any_order() {
         let store = open(&engine.location).await;
         let rows = store
             .write(|tx| {
-                tx.execute("CREATE TABLE probe (t TEXT, i BIGINT, b BOOLEAN, r DOUBLE PRECISION, y BYTEA, n TEXT)", &[])?;
-                let args: [Value; 6] =
-                    [true.into(), "ü'; --".into(), i64::MIN.into(), vec![0_u8, 255].into(), 0.1.into(), None::<String>.into()];
+                tx.execute(
+                    "CREATE TABLE probe (t TEXT, i BIGINT, b BOOLEAN, r DOUBLE PRECISION, y BYTEA, n TEXT)",
+                    &[],
+                )?;
+                let args: [Value; 6] = [
+                    true.into(),
+                    "ü'; --".into(),
+                    i64::MIN.into(),
+                    vec![0_u8, 255].into(),
+                    0.1.into(),
+                    None::<String>.into(),
+                ];
                 tx.execute("INSERT INTO probe (t, i, b, r, y, n) VALUES ($2, $3, $1, $5, $4, $6)", &args)?;
-                tx.query("SELECT t, i, b, r, y, n FROM probe WHERE t = $2 OR t = $1 || $2", &["x".into(), "ü'; --".into()])
+                tx.query(
+                    "SELECT t, i, b, r, y, n FROM probe WHERE t = $2 OR t = $1 || $2",
+                    &["x".into(), "ü'; --".into()],
+                )
             })
             .await
             .expect(engine.name);
@@ -105,8 +123,18 @@ async fn an_error_or_a_panic_undoes_its_own_work_and_no_other() {
             })
             .await;
         assert!(panicked.is_err());
-        assert_eq!(store.read(|tx| counters::current(tx, counters::Counter::Item)).await.expect("read"), 0, "{}", engine.name);
-        assert_eq!(store.write(|tx| counters::next(tx, counters::Counter::Item)).await.expect("write"), 1, "{}", engine.name);
+        assert_eq!(
+            store.read(|tx| counters::current(tx, counters::Counter::Item)).await.expect("read"),
+            0,
+            "{}",
+            engine.name
+        );
+        assert_eq!(
+            store.write(|tx| counters::next(tx, counters::Counter::Item)).await.expect("write"),
+            1,
+            "{}",
+            engine.name
+        );
         store.close().await;
     }
 }
@@ -167,7 +195,10 @@ async fn eight_claimers_never_hold_one_delivery_twice() {
                     let mut mine = Vec::new();
                     loop {
                         let holder = format!("w{worker}");
-                        let some = store.write(move |tx| deliveries::claim(tx, &holder, NOW, Duration::from_secs(600), 20)).await.expect("claim");
+                        let some = store
+                            .write(move |tx| deliveries::claim(tx, &holder, NOW, Duration::from_secs(600), 20))
+                            .await
+                            .expect("claim");
                         if some.is_empty() && claimed.load(Ordering::SeqCst) >= 2_000 {
                             return mine;
                         }
@@ -200,13 +231,27 @@ async fn the_outbox_goes_from_queued_to_sent_and_a_stale_sender_changes_nothing(
         let claim = |at: Timestamp| store.write(move |tx| deliveries::claim(tx, "x", at, lease, 10));
         let first = claim(NOW).await.expect("claim").remove(0);
         assert!(claim(NOW).await.expect("claim").is_empty(), "a lease keeps others away");
-        let begin = |claimed: deliveries::Claimed, at: Timestamp| store.write(move |tx| deliveries::begin(tx, &claimed, at, lease));
+        let begin = |claimed: deliveries::Claimed, at: Timestamp| {
+            store.write(move |tx| deliveries::begin(tx, &claimed, at, lease))
+        };
         assert_eq!(begin(first.clone(), NOW).await.expect("begin"), Begun::Go { attempt: 1, after_lost_try: false });
         let later = NOW.plus(Duration::from_secs(3_600));
         let second = claim(later).await.expect("claim").remove(0);
-        assert_eq!(begin(second.clone(), later).await.expect("begin"), Begun::Go { attempt: 2, after_lost_try: true }, "{}", engine.name);
+        assert_eq!(
+            begin(second.clone(), later).await.expect("begin"),
+            Begun::Go { attempt: 2, after_lost_try: true },
+            "{}",
+            engine.name
+        );
         let end = |claimed: deliveries::Claimed, attempt: i64| {
-            let end = Finished { attempt, outcome: "sent", detail: "250 ok".into(), state: DeliveryState::Sent, due: later, ambiguous: 0 };
+            let end = Finished {
+                attempt,
+                outcome: "sent",
+                detail: "250 ok".into(),
+                state: DeliveryState::Sent,
+                due: later,
+                ambiguous: 0,
+            };
             store.write(move |tx| deliveries::finish(tx, &claimed, &end, later))
         };
         assert!(!end(first.clone(), 1).await.expect("finish"), "the first sender's fence is stale");
@@ -226,10 +271,15 @@ async fn nothing_begins_after_an_unsubscribe() {
         publish(&store, Severity::High, false, &[]).await;
         publish(&store, Severity::High, false, &[]).await;
         fan_out(&store, 10).await;
-        let claimed = store.write(|tx| deliveries::claim(tx, "x", NOW, Duration::from_secs(60), 1)).await.expect("claim").remove(0);
+        let claimed = store
+            .write(|tx| deliveries::claim(tx, "x", NOW, Duration::from_secs(60), 1))
+            .await
+            .expect("claim")
+            .remove(0);
         let leaver = id.clone();
         assert!(store.write(move |tx| subscriptions::end(tx, &leaver, NOW)).await.expect("end"));
-        let begun = store.write(move |tx| deliveries::begin(tx, &claimed, NOW, Duration::from_secs(60))).await.expect("begin");
+        let begun =
+            store.write(move |tx| deliveries::begin(tx, &claimed, NOW, Duration::from_secs(60))).await.expect("begin");
         assert_eq!(begun, Begun::Stop, "{}", engine.name);
         let outbox = store.read(|tx| deliveries::outbox(tx)).await.expect("outbox");
         assert_eq!((outbox.suppressed, outbox.queued, outbox.sending), (2, 0, 0), "{}", engine.name);
@@ -262,8 +312,11 @@ async fn fan_out_by_sets_is_the_rule_of_the_audience() {
                     // Pages smaller than the number of matches: the cursor must leave nobody out.
                     fan_out(&store, 2).await;
                     let ids: Vec<PlatformId> = platforms.iter().map(|id| PlatformId((*id).to_owned())).collect();
-                    let expected: Vec<&str> =
-                        wishes.iter().filter(|(_, wish)| audience::hears_at_once(wish, severity, exploited, &ids)).map(|(email, _)| *email).collect();
+                    let expected: Vec<&str> = wishes
+                        .iter()
+                        .filter(|(_, wish)| audience::hears_at_once(wish, severity, exploited, &ids))
+                        .map(|(email, _)| *email)
+                        .collect();
                     let told = store
                         .read(move |tx| {
                             let rows = tx.query("SELECT s.email FROM deliveries d JOIN subscriptions s ON s.id = d.subscription WHERE d.event_seq = $1 ORDER BY s.email", &[seq.into()])?;
@@ -274,8 +327,15 @@ async fn fan_out_by_sets_is_the_rule_of_the_audience() {
                     assert_eq!(told, expected, "{}: {severity} {exploited} {platforms:?}", engine.name);
                     for (index, (email, wish)) in wishes.iter().enumerate() {
                         let id = format!("sub-{}", index + 1);
-                        let reads = store.read(move |tx| events::in_window(tx, &id, seq - 1, seq)).await.expect("window").len() == 1;
-                        assert_eq!(reads, audience::reads_in_digest(wish, severity, exploited, &ids), "{}: digest of {email}", engine.name);
+                        let reads =
+                            store.read(move |tx| events::in_window(tx, &id, seq - 1, seq)).await.expect("window").len()
+                                == 1;
+                        assert_eq!(
+                            reads,
+                            audience::reads_in_digest(wish, severity, exploited, &ids),
+                            "{}: digest of {email}",
+                            engine.name
+                        );
                     }
                 }
             }
@@ -327,8 +387,16 @@ async fn what_was_committed_is_there_after_reopening_and_the_file_is_set_up_for_
         again.healthy().await.expect("healthy");
         if engine.name == "SQLite" {
             for (pragma, expected) in [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")] {
-                let row = again.write(move |tx| tx.query_one(&format!("PRAGMA {pragma}"), &[])).await.expect("pragma").expect("a row");
-                assert_eq!(row.text(0).or_else(|_| row.int(0).map(|int| int.to_string())).expect("a value"), expected, "{pragma}");
+                let row = again
+                    .write(move |tx| tx.query_one(&format!("PRAGMA {pragma}"), &[]))
+                    .await
+                    .expect("pragma")
+                    .expect("a row");
+                assert_eq!(
+                    row.text(0).or_else(|_| row.int(0).map(|int| int.to_string())).expect("a value"),
+                    expected,
+                    "{pragma}"
+                );
             }
         }
         again.close().await;
@@ -339,11 +407,18 @@ async fn what_was_committed_is_there_after_reopening_and_the_file_is_set_up_for_
 async fn a_full_disk_is_an_error_that_passes() {
     let engine = sqlite();
     let store = open(&engine.location).await;
-    let pages = store.write(|tx| tx.query_one("PRAGMA page_count", &[])?.map_or(Ok(0), |row| row.int(0))).await.expect("pages");
+    let pages =
+        store.write(|tx| tx.query_one("PRAGMA page_count", &[])?.map_or(Ok(0), |row| row.int(0))).await.expect("pages");
     store.write(move |tx| tx.query(&format!("PRAGMA max_page_count = {}", pages + 2), &[])).await.expect("set");
     let fill = |store: &Store| {
         let store = store.clone();
-        async move { store.write(|tx| tx.execute("INSERT INTO meta (key, value) VALUES ('big', $1)", &["x".repeat(200_000).into()])).await }
+        async move {
+            store
+                .write(|tx| {
+                    tx.execute("INSERT INTO meta (key, value) VALUES ('big', $1)", &["x".repeat(200_000).into()])
+                })
+                .await
+        }
     };
     let full = fill(&store).await.expect_err("no room");
     assert!(matches!(full, StoreError::Unavailable(_)), "{full}");

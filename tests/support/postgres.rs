@@ -53,7 +53,12 @@ pub fn postgres() -> Option<Engine> {
     });
     made.join().expect("the thread ends").expect("a database can be created");
     let url = format!("{server}/{name}");
-    Some(Engine { name: "PostgreSQL", location: Location::Postgres { url: url.clone(), ca_pem: None }, url, _folder: None })
+    Some(Engine {
+        name: "PostgreSQL",
+        location: Location::Postgres { url: url.clone(), ca_pem: None },
+        url,
+        _folder: None,
+    })
 }
 
 /// The server's URL without a database, started once for all tests of this process.

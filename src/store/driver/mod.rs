@@ -46,7 +46,9 @@ pub(super) async fn open(location: Location) -> Result<Arc<dyn Engine>, StoreErr
             #[cfg(feature = "postgres")]
             Location::Postgres { url, ca_pem } => Ok(Arc::new(postgres::Postgres::open(&url, ca_pem.as_deref())?)),
             #[cfg(not(feature = "postgres"))]
-            Location::Postgres { .. } => Err(StoreError::Schema("this build has no PostgreSQL; build it with the feature `postgres`".to_owned())),
+            Location::Postgres { .. } => {
+                Err(StoreError::Schema("this build has no PostgreSQL; build it with the feature `postgres`".to_owned()))
+            }
         }
     });
     opened.await.map_err(|error| StoreError::Unavailable(error.to_string()))?

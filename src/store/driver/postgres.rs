@@ -42,7 +42,9 @@ struct Pooled {
 impl Postgres {
     /// Connects, and brings the schema up to date under a lock. To be called on a thread that may block.
     pub(super) fn open(url: &str, ca_pem: Option<&[u8]>) -> Result<Self, StoreError> {
-        let mut config: Config = url.parse().map_err(|error| StoreError::Schema(format!("database_url cannot be read: {}", reason(&error))))?;
+        let mut config: Config = url
+            .parse()
+            .map_err(|error| StoreError::Schema(format!("database_url cannot be read: {}", reason(&error))))?;
         config.connect_timeout(Duration::from_secs(10)).application_name("rattlewatch");
         let options = config.get_options().map_or_else(String::new, |given| format!("{given} "));
         config.options(&format!("{options}-c statement_timeout=30s"));
@@ -62,7 +64,8 @@ impl Postgres {
         Box::pin(async move {
             let permit = Arc::clone(&self.permits).acquire_owned().await;
             let permit = permit.map_err(|_| StoreError::Unavailable("it is closed".to_owned()))?;
-            let (config, tls, idle, commits) = (self.config.clone(), self.tls.clone(), Arc::clone(&self.idle), Arc::clone(&self.commits));
+            let (config, tls, idle, commits) =
+                (self.config.clone(), self.tls.clone(), Arc::clone(&self.idle), Arc::clone(&self.commits));
             let work = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
                 let result = on_a_connection(&config, &tls, &idle, writes, &unit);
@@ -124,13 +127,21 @@ fn connect(config: &Config, tls: &Tls) -> Result<Pooled, StoreError> {
 fn migrate_database(pooled: &mut Pooled) -> Result<(), StoreError> {
     let Pooled { client, statements } = pooled;
     let mut transaction = client.transaction().map_err(|error| failed("BEGIN", &error))?;
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).map_err(|error| failed("migration lock", &error))?;
+    transaction
+        .execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK])
+        .map_err(|error| failed("migration lock", &error))?;
     migrate::apply(&mut Open { transaction: &mut transaction, statements })?;
     transaction.commit().map_err(|error| failed("COMMIT", &error))
 }
 
 /// Runs the unit on a pooled connection. One that the server has closed meanwhile is replaced before anything is sent.
-fn on_a_connection(config: &Config, tls: &Tls, idle: &Mutex<Vec<Pooled>>, writes: bool, unit: &Unit) -> Result<(), StoreError> {
+fn on_a_connection(
+    config: &Config,
+    tls: &Tls,
+    idle: &Mutex<Vec<Pooled>>,
+    writes: bool,
+    unit: &Unit,
+) -> Result<(), StoreError> {
     let mut pooled = loop {
         match idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             Some(found) if found.client.is_closed() => {}
@@ -190,7 +201,8 @@ impl Open<'_, '_> {
 impl Connection for Open<'_, '_> {
     fn query(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Row>, StoreError> {
         let statement = self.prepare(sql)?;
-        let rows = self.transaction.query(&statement, &bound(sql, &statement, args)?).map_err(|error| failed(sql, &error))?;
+        let rows =
+            self.transaction.query(&statement, &bound(sql, &statement, args)?).map_err(|error| failed(sql, &error))?;
         rows.iter().map(|row| cells(sql, row)).collect()
     }
 
@@ -234,7 +246,11 @@ fn cells(sql: &str, row: &postgres::Row) -> Result<Row, StoreError> {
 }
 
 impl ToSql for Value {
-    fn to_sql(&self, kind: &Type, out: &mut bytes::BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut bytes::BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         match self {
             Self::Null => Ok(IsNull::Yes),
             Self::Text(text) if <&str as ToSql>::accepts(kind) => text.to_sql(kind, out),
@@ -265,8 +281,12 @@ fn failed(sql: &str, error: &postgres::Error) -> StoreError {
     };
     match code {
         &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => StoreError::Repeat(reason(error)),
-        &SqlState::UNIQUE_VIOLATION | &SqlState::FOREIGN_KEY_VIOLATION | &SqlState::CHECK_VIOLATION => StoreError::Conflict(reason(error)),
-        other if ["08", "53", "57", "58"].iter().any(|class| other.code().starts_with(class)) => StoreError::Unavailable(reason(error)),
+        &SqlState::UNIQUE_VIOLATION | &SqlState::FOREIGN_KEY_VIOLATION | &SqlState::CHECK_VIOLATION => {
+            StoreError::Conflict(reason(error))
+        }
+        other if ["08", "53", "57", "58"].iter().any(|class| other.code().starts_with(class)) => {
+            StoreError::Unavailable(reason(error))
+        }
         _ => StoreError::query(sql, reason(error)),
     }
 }

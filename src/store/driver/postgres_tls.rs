@@ -19,8 +19,11 @@ impl Tls {
         let mut roots = RootCertStore::empty();
         if let Some(pem) = ca_pem {
             for certificate in CertificateDer::pem_slice_iter(pem) {
-                let certificate = certificate.map_err(|error| StoreError::Schema(format!("database_ca cannot be read: {error}")))?;
-                roots.add(certificate).map_err(|error| StoreError::Schema(format!("database_ca holds no certificate that can be used: {error}")))?;
+                let certificate =
+                    certificate.map_err(|error| StoreError::Schema(format!("database_ca cannot be read: {error}")))?;
+                roots.add(certificate).map_err(|error| {
+                    StoreError::Schema(format!("database_ca holds no certificate that can be used: {error}"))
+                })?;
             }
         } else {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -45,11 +45,15 @@ impl Sqlite {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let version = rusqlite::version_number();
         if version < OLDEST {
-            return Err(StoreError::Schema(format!("SQLite {} can corrupt its file; 3.51.3 or newer is needed", rusqlite::version())));
+            return Err(StoreError::Schema(format!(
+                "SQLite {} can corrupt its file; 3.51.3 or newer is needed",
+                rusqlite::version()
+            )));
         }
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| StoreError::Unavailable(format!("the folder {} cannot be made: {error}", folder.display())))?;
+            std::fs::create_dir_all(folder).map_err(|error| {
+                StoreError::Unavailable(format!("the folder {} cannot be made: {error}", folder.display()))
+            })?;
         }
         let mut connection = connect(path, false)?;
         migrate_file(&mut connection, path)?;
@@ -148,12 +152,19 @@ fn unavailable(path: &Path, error: &rusqlite::Error) -> StoreError {
 
 /// Makes the schema current; a file of another program is refused untouched.
 fn migrate_file(connection: &mut Sqlite3, path: &Path) -> Result<(), StoreError> {
-    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|error| unavailable(path, &error));
+    let number = |sql: &str| {
+        connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|error| unavailable(path, &error))
+    };
     let (mark, tables) = (number("PRAGMA application_id")?, number("SELECT COUNT(*) FROM sqlite_master")?);
     if mark != APPLICATION_ID && (mark != 0 || tables > 0) {
-        return Err(StoreError::Schema(format!("{} is a database of another program; choose another file", path.display())));
+        return Err(StoreError::Schema(format!(
+            "{} is a database of another program; choose another file",
+            path.display()
+        )));
     }
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| unavailable(path, &error))?;
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|error| unavailable(path, &error))?;
     migrate::apply(&mut Open(&transaction))?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(|error| unavailable(path, &error))?;
     transaction.commit().map_err(|error| unavailable(path, &error))
@@ -195,7 +206,13 @@ fn write_group(connection: &mut Sqlite3, group: Vec<Job>, commits: &AtomicU64) -
         };
         // A full disk ends the whole transaction, not just the statement.
         if lost.is_none() && transaction.is_autocommit() {
-            lost = Some(result.as_ref().err().cloned().unwrap_or_else(|| StoreError::Unavailable("the transaction was lost".to_owned())));
+            lost = Some(
+                result
+                    .as_ref()
+                    .err()
+                    .cloned()
+                    .unwrap_or_else(|| StoreError::Unavailable("the transaction was lost".to_owned())),
+            );
         }
         answers.push((answer, result));
     }
