@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::model::advisory::{AdvisoryId, Content, EventKind};
+use crate::model::advisory::{AdvisoryId, Content, EventKind, Told};
 use crate::model::clock::Timestamp;
 use crate::model::draft::Draft;
 use crate::model::platform::PlatformId;
@@ -135,11 +135,12 @@ fn store(
     Ok(())
 }
 
-type Told = Option<(AdvisoryId, i64, EventKind, Vec<String>, Content)>;
+type News = Option<(AdvisoryId, i64, EventKind, Vec<String>, Content)>;
 
-fn open(tx: &mut Tx<'_>, group: &Group<'_>, now: Timestamp, ingested: &mut Ingested) -> Result<Told, StoreError> {
+fn open(tx: &mut Tx<'_>, group: &Group<'_>, now: Timestamp, ingested: &mut Ingested) -> Result<News, StoreError> {
     let drafts: Vec<Draft> = group.drafts.iter().map(|(draft, _)| (*draft).clone()).collect();
-    let content = enriched(tx, &drafts)?;
+    let mut content = enriched(tx, &drafts)?;
+    content.told = content.added_to(Told::default());
     let id = advisories::open(tx, now, &content)?;
     for draft in &drafts {
         items::insert(tx, draft, &id)?;
@@ -156,7 +157,7 @@ fn revise_stored(
     group: &Group<'_>,
     now: Timestamp,
     name: &dyn Fn(&PlatformId) -> String,
-) -> Result<Told, StoreError> {
+) -> Result<News, StoreError> {
     for (draft, before) in &group.drafts {
         match before {
             Some(before) => {
@@ -171,14 +172,15 @@ fn revise_stored(
         return Err(StoreError::custom(format!("advisory {id} has items but no revision")));
     };
     let drafts = items::of_advisory(tx, id)?;
-    let content = enriched(tx, &drafts)?;
+    let mut content = enriched(tx, &drafts)?;
+    let (event, told) = revise::event(&old.content, &content, name);
+    content.told = told;
     if content == old.content {
         return Ok(None);
     }
     let revision = old.revision + 1;
     advisories::revise(tx, id, revision, now, &content)?;
-    let told = revise::event(&old.content, &content, name);
-    Ok(told.map(|(kind, reasons)| (id.clone(), revision, kind, reasons, content)))
+    Ok(event.map(|(kind, reasons)| (id.clone(), revision, kind, reasons, content)))
 }
 
 fn enriched(tx: &mut Tx<'_>, drafts: &[Draft]) -> Result<Content, StoreError> {

@@ -86,9 +86,44 @@ pub struct Content {
     pub tlp: Tlp,
     /// A publisher took it back.
     pub withdrawn: bool,
+    /// The most that was ever said of it, so that a statement that comes and goes is news only once.
+    pub told: Told,
+}
+
+/// The most that revisions of an advisory have said so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Told {
+    /// The highest severity since the last correction.
+    pub severity: Severity,
+    /// It was said to be exploited.
+    pub exploited: bool,
+    /// It was in CISA's KEV catalog.
+    pub kev: bool,
+    /// It was known to be used in ransomware campaigns.
+    pub ransomware: bool,
+    /// It was said what to do.
+    pub action: bool,
+    /// Every CVE id that was named.
+    pub cves: BTreeSet<CveId>,
+    /// Every platform that it touched.
+    pub platforms: BTreeSet<PlatformId>,
 }
 
 impl Content {
+    /// `told` with what this content says added to it.
+    #[must_use]
+    pub fn added_to(&self, mut told: Told) -> Told {
+        told.severity = told.severity.max(self.severity);
+        told.exploited |= self.exploitation.exploited;
+        told.kev |= self.exploitation.kev.is_some();
+        told.ransomware |= self.exploitation.ransomware;
+        told.action |= !self.action.is_empty();
+        told.cves.extend(self.cves.iter().cloned());
+        told.platforms.extend(self.platforms().cloned());
+        told
+    }
+
     /// The platforms touched, in order.
     pub fn platforms(&self) -> impl Iterator<Item = &PlatformId> {
         self.tags.iter().map(|tag| &tag.platform)

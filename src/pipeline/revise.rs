@@ -1,44 +1,55 @@
 //! Revise: whether a change of an advisory is one that people should hear of, and in which words.
 
-use crate::model::advisory::{Content, EventKind};
+use crate::model::advisory::{Content, EventKind, Told};
 use crate::model::platform::PlatformId;
 use crate::model::severity::Severity;
 
-/// What changed between two states of an advisory, when people should hear of it.
-/// A change of wording, of a date or of a source alone is none.
+/// What is new in `new`, when people should hear of it; and what has been told from then on.
+///
+/// A change of wording, of a date or of a source is no news; neither is what goes away and comes back.
 #[must_use]
-pub fn event(old: &Content, new: &Content, name: &dyn Fn(&PlatformId) -> String) -> Option<(EventKind, Vec<String>)> {
-    let escalations = escalations(old, new);
-    let updates = updates(old, new, name);
-    let corrections = corrections(old, new);
+pub fn event(
+    old: &Content,
+    new: &Content,
+    name: &dyn Fn(&PlatformId) -> String,
+) -> (Option<(EventKind, Vec<String>)>, Told) {
+    let told = &old.told;
+    let escalations = escalations(told, new);
+    let updates = updates(told, new, name);
+    let correction = correction(told, new);
+    let mut after = new.added_to(told.clone());
+    if correction.is_some() {
+        // Once it is told that the rating was too high, a rise is news again.
+        after.severity = new.severity;
+    }
     let kind = if new.withdrawn && !old.withdrawn {
         EventKind::Withdrawn
     } else if !escalations.is_empty() {
         EventKind::Escalated
     } else if !updates.is_empty() {
         EventKind::Updated
-    } else if !corrections.is_empty() {
+    } else if correction.is_some() {
         EventKind::Corrected
     } else {
-        return None;
+        return (None, after);
     };
     let withdrawn = (kind == EventKind::Withdrawn).then(|| "The publisher has withdrawn it".to_owned());
-    Some((kind, withdrawn.into_iter().chain(escalations).chain(updates).chain(corrections).collect()))
+    (Some((kind, withdrawn.into_iter().chain(escalations).chain(updates).chain(correction).collect())), after)
 }
 
-fn escalations(old: &Content, new: &Content) -> Vec<String> {
+fn escalations(told: &Told, new: &Content) -> Vec<String> {
     let mut reasons = Vec::new();
-    let (was, is) = (&old.exploitation, &new.exploitation);
-    if is.kev.is_some() && was.kev.is_none() {
+    let is = &new.exploitation;
+    if is.kev.is_some() && !told.kev {
         reasons.push("Now in CISA's catalog of known exploited vulnerabilities".to_owned());
-    } else if is.exploited && !was.exploited {
+    } else if is.exploited && !told.exploited {
         reasons.push(format!("Now known to be exploited, according to {}", is.according_to));
     }
-    if is.ransomware && !was.ransomware {
+    if is.ransomware && !told.ransomware {
         reasons.push("Now known to be used in ransomware campaigns".to_owned());
     }
-    if new.severity > old.severity && (old.severity != Severity::Unknown || new.severity >= Severity::High) {
-        reasons.push(match old.severity {
+    if new.severity > told.severity && (told.severity != Severity::Unknown || new.severity >= Severity::High) {
+        reasons.push(match told.severity {
             Severity::Unknown => format!("Now rated {}", new.severity),
             before => format!("Severity raised from {before} to {}", new.severity),
         });
@@ -46,32 +57,26 @@ fn escalations(old: &Content, new: &Content) -> Vec<String> {
     reasons
 }
 
-fn updates(old: &Content, new: &Content, name: &dyn Fn(&PlatformId) -> String) -> Vec<String> {
+fn updates(told: &Told, new: &Content, name: &dyn Fn(&PlatformId) -> String) -> Vec<String> {
     let mut reasons = Vec::new();
-    let cves: Vec<String> = new.cves.difference(&old.cves).map(ToString::to_string).collect();
+    let cves: Vec<String> = new.cves.difference(&told.cves).map(ToString::to_string).collect();
     if !cves.is_empty() {
         reasons.push(format!("Also covers {}", few(&cves)));
     }
-    let platforms: Vec<String> =
-        new.platforms().filter(|id| !old.platforms().any(|known| known == *id)).map(name).collect();
+    let platforms: Vec<String> = new.platforms().filter(|id| !told.platforms.contains(id)).map(name).collect();
     if !platforms.is_empty() {
         reasons.push(format!("Also touches {}", few(&platforms)));
     }
-    if old.action.is_empty() && !new.action.is_empty() {
+    if !told.action && !new.action.is_empty() {
         reasons.push(format!("What to do is now stated: {}", new.action));
     }
     reasons
 }
 
-fn corrections(old: &Content, new: &Content) -> Vec<String> {
-    let mut reasons = Vec::new();
-    if old.exploitation.exploited && !new.exploitation.exploited {
-        reasons.push("No source says any more that it is exploited".to_owned());
-    }
-    if old.severity >= Severity::High && new.severity < old.severity && new.severity != Severity::Unknown {
-        reasons.push(format!("Severity lowered from {} to {}", old.severity, new.severity));
-    }
-    reasons
+/// A rating that was high and is stated to be lower. A rating that is merely no longer stated corrects nothing.
+fn correction(told: &Told, new: &Content) -> Option<String> {
+    let lowered = told.severity >= Severity::High && new.severity < told.severity && new.severity != Severity::Unknown;
+    lowered.then(|| format!("Severity lowered from {} to {}", told.severity, new.severity))
 }
 
 fn few(names: &[String]) -> String {
@@ -88,7 +93,8 @@ mod tests {
     use crate::model::item::KevFacts;
 
     fn told(old: &Content, new: &Content) -> Option<(EventKind, Vec<String>)> {
-        event(old, new, &|id| id.0.clone())
+        let old = Content { told: old.added_to(Told::default()), ..old.clone() };
+        event(&old, new, &|id| id.0.clone()).0
     }
 
     #[test]
@@ -130,5 +136,35 @@ mod tests {
             told(&old, &new),
             Some((EventKind::Updated, vec!["What to do is now stated: Upgrade to 2.0".to_owned()]))
         );
+    }
+
+    #[test]
+    fn what_goes_away_and_comes_back_is_told_once() {
+        let name = |id: &PlatformId| id.0.clone();
+        let quiet = Content::default();
+        let loud = Content {
+            severity: Severity::Critical,
+            cves: crate::model::cve::CveId::find_all("CVE-2026-0001"),
+            exploitation: Exploitation { exploited: true, ..Exploitation::default() },
+            ..Content::default()
+        };
+        let (first, after) = event(&quiet, &loud, &name);
+        assert!(first.is_some());
+        let loud_again = Content { told: after, ..loud.clone() };
+        let (gone, after) = event(&loud_again, &quiet, &name);
+        assert_eq!(gone, None, "a statement that is merely missing corrects nothing");
+        let (back, _) = event(&Content { told: after, ..quiet }, &loud, &name);
+        assert_eq!(back, None);
+    }
+
+    #[test]
+    fn after_a_correction_a_rise_is_news_again() {
+        let name = |id: &PlatformId| id.0.clone();
+        let at = |severity, told| Content { severity, told, ..Content::default() };
+        let told = at(Severity::Critical, Told::default()).added_to(Told::default());
+        let (lowered, after) = event(&at(Severity::Critical, told), &at(Severity::Medium, Told::default()), &name);
+        assert_eq!(lowered.map(|event| event.0), Some(EventKind::Corrected));
+        let (raised, _) = event(&at(Severity::Medium, after), &at(Severity::Critical, Told::default()), &name);
+        assert_eq!(raised.map(|event| event.0), Some(EventKind::Escalated));
     }
 }
