@@ -186,7 +186,9 @@ eventually 40 "the image's own health check says healthy" status_is "$run-serve"
 alert "$run-feed" "$run-mail"
 owner=$(docker run --rm -v "$run-data:/data:ro" --user 65532:65532 "$MAILCATCHER_IMAGE" stat -c %u:%g /data/rattlewatch.db)
 [[ $owner == 65532:65532 ]] || fail "the database belongs to '$owner'"
-[[ -z $(docker diff "$run-serve") ]] || fail "something outside of /data was written: $(docker diff "$run-serve")"
+# The engine itself makes the place where the source list is mounted.
+written=$(docker diff "$run-serve" | grep -vx 'A /sources.toml' || true)
+[[ -z $written ]] || fail "something outside of /data was written: $written"
 pass "the database in /data belongs to 65532, and nothing else was written"
 docker run --rm --network none "${hardened[@]}" "${settings[@]}" "$image" advisories list >"$work/advisories.txt"
 grep -q 'EXAMPLE-2026-0002\|CVE-2026-10002\|Exchange' "$work/advisories.txt" || fail "advisories list does not show the advisory"
