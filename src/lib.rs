@@ -35,6 +35,7 @@ pub mod model;
 pub mod config;
 pub mod http;
 pub mod formats;
+pub mod enrichers;
 pub mod platforms;
 pub mod channels;
 pub mod pipeline;

@@ -1,5 +1,9 @@
-//! The `rattlewatch` program.
+//! The `rattlewatch` program: parses arguments, calls the command, chooses the exit code.
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rattlewatch::cli::main()
+}

@@ -1,10 +1,75 @@
 //! `sources.toml`: where to look, in which format, how often.
+//!
+//! [`parse`] is the only door: what was written is read by `written`, what it means is judged by `check`, and every
+//! fault of a file is told at once.
 
+mod check;
+mod written;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 
 use url::Url;
 
+use super::fault::{ConfigError, Faults};
+use super::written::read_file;
 use crate::model::platform::PlatformId;
+
+/// The sources that ship with the program, used where the settings name no file.
+pub const BUILT_IN: &str = include_str!("../../sources.toml");
+
+/// What messages call [`BUILT_IN`].
+pub const BUILT_IN_NAME: &str = "sources.toml (built in)";
+
+/// What the caller knows and this room may not import.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// The names of the formats.
+    pub formats: &'a [&'a str],
+    /// The ids of the platforms; absent where they are not to be checked.
+    pub platforms: Option<&'a BTreeSet<String>>,
+    /// Says what is wrong with a CSS selector.
+    pub check_selector: &'a dyn Fn(&str) -> Result<(), String>,
+}
+
+/// The sources in `text`, which the user calls `file`, in the order of the file.
+///
+/// # Errors
+/// Every fault in it, each with its line and key.
+pub fn parse(text: &str, file: &str, known: &Known<'_>) -> Result<Vec<Source>, ConfigError> {
+    let mut faults = Faults::new(file, text);
+    let written = written::read(text, &mut faults);
+    refuse_repeated_ids(&written, &mut faults);
+    let sources: Vec<Source> = written.iter().filter_map(|source| check::check(source, known, &mut faults)).collect();
+    if written.is_empty() && faults.is_empty() {
+        faults.add(1, "source", "no [[source]] in this file: nothing would be watched; add one");
+    }
+    faults.finish(sources)
+}
+
+/// The sources in the file at `path`; those built in where there is no path.
+///
+/// # Errors
+/// Where the file cannot be read, and every fault in it.
+pub fn load(path: Option<&Path>, known: &Known<'_>) -> Result<Vec<Source>, ConfigError> {
+    match path {
+        None => parse(BUILT_IN, BUILT_IN_NAME, known),
+        Some(path) => parse(&read_file(path)?, &path.display().to_string(), known),
+    }
+}
+
+fn refuse_repeated_ids(written: &[written::WrittenSource], faults: &mut Faults<'_>) {
+    let mut lines = BTreeMap::new();
+    for id in written.iter().filter_map(|source| source.id.as_ref()) {
+        if let Some(first) = lines.get(&id.value) {
+            let message = format!("is also the id of the source on line {first}; every source needs its own");
+            faults.add(id.line, format!("source {}: id", id.value), message);
+        } else {
+            lines.insert(&id.value, id.line);
+        }
+    }
+}
 
 /// Who speaks: it weighs in what people are told, and groups sources on screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -18,6 +83,28 @@ pub enum SourceKind {
     Database,
     /// Independent researchers.
     Research,
+}
+
+impl SourceKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Government, Self::Vendor, Self::Database, Self::Research];
+
+    /// The word used in files, JSON and storage.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Government => "government",
+            Self::Vendor => "vendor",
+            Self::Database => "database",
+            Self::Research => "research",
+        }
+    }
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// A source, checked: everything in it can be used as it stands.

@@ -1,1 +1,13 @@
-//! Where stages and storage meet.
+//! Jobs: the only rooms that join stages and storage. Each loads, runs stages and saves; none takes input, so that
+//! the next run is the retry.
+
+pub mod context;
+pub mod poll;
+pub mod ingest;
+pub mod fan_out;
+pub mod letters;
+pub mod send;
+pub mod digest;
+pub mod runner;
+
+pub use context::Context;

@@ -84,6 +84,8 @@ pub struct Content {
     pub first_seen: Timestamp,
     /// How far it may travel.
     pub tlp: Tlp,
+    /// A publisher took it back.
+    pub withdrawn: bool,
 }
 
 impl Content {

@@ -29,6 +29,8 @@ pub struct Message {
     pub list_id: String,
     /// Sent in bulk rather than at once (digests).
     pub bulk: bool,
+    /// Where one click unsubscribes (RFC 8058): an absolute http or https URL.
+    pub unsubscribe: Option<String>,
 }
 
 /// The storage states of a delivery.
@@ -106,4 +108,27 @@ pub const RETRY_AFTER: [Duration; 10] = [
 #[must_use]
 pub fn retry_after(attempts: i64) -> Option<Duration> {
     usize::try_from(attempts - 1).ok().and_then(|index| RETRY_AFTER.get(index)).copied()
+}
+
+/// How long a delivery waits for a relay that cannot be reached at all before it becomes a dead letter.
+pub const RELAY_DOWN_PATIENCE: Duration = Duration::from_secs(72 * 3_600);
+
+/// How long to wait after try number `attempts` (from 1) found the relay down: a minute more each time, at most ten.
+#[must_use]
+pub fn relay_down_retry_after(attempts: i64) -> Duration {
+    Duration::from_secs(60 * u64::try_from(attempts.clamp(1, 10)).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_delivery_is_tried_for_a_day_and_then_given_up() {
+        let total: Duration = (1..).map_while(retry_after).sum();
+        assert!(total > Duration::from_secs(24 * 3_600) && total < Duration::from_secs(26 * 3_600), "{total:?}");
+        assert_eq!(retry_after(1), Some(Duration::from_secs(60)));
+        assert_eq!(retry_after(11), None);
+        assert_eq!(retry_after(0), None);
+    }
 }

@@ -3,11 +3,13 @@
 //!
 //! Everything here is a plain value. Nothing in this room reads a clock, a file or a socket.
 
+pub mod address;
 pub mod advisory;
 pub mod audience;
 pub mod clock;
 pub mod cve;
 pub mod delivery;
+pub mod draft;
 pub mod health;
 pub mod item;
 pub mod platform;

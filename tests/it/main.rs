@@ -3,7 +3,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod config;
 mod http;
 mod formats;
 mod smtp;
 mod store;
+mod story;
+mod commands;

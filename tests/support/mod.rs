@@ -4,3 +4,4 @@
 pub mod http_server;
 pub mod smtp_server;
 pub mod postgres;
+pub mod program;

@@ -1,0 +1,200 @@
+//! Starting: from settings to a working [`Context`], the same way for every command.
+
+use std::sync::Arc;
+
+use tracing_subscriber::EnvFilter;
+
+use super::{Failure, Global, Outcome};
+use crate::channels::email::{Email, Phases, Sender, SmtpRelay, TlsMode};
+use crate::channels::{Channel, file::Outbox};
+use crate::config::settings::{self, Database, LogFormat, Overrides, Settings, Smtp, SmtpTls};
+use crate::config::sources::{self, Known, Source};
+use crate::config::written::read_file;
+use crate::formats;
+use crate::http::{Client, Guard, Identity, Limits};
+use crate::jobs::context::{self, Context, Parts};
+use crate::model::address::EmailAddress;
+use crate::model::clock::Clock;
+use crate::pipeline::compose::Composer;
+use crate::platforms::{Catalog, Matcher, Platform};
+use crate::store::{Location, Store};
+
+/// How much a command says of its work on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Logging {
+    /// What the settings ask for.
+    Configured,
+    /// Only what the settings ask for explicitly; the command prints its own result.
+    Quiet,
+}
+
+/// Runs a command's work on its own runtime.
+pub(super) fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(work);
+    // Threads that still wait for a foreign server do not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    outcome
+}
+
+/// The checked settings.
+pub(super) fn settings(global: &Global) -> Result<Settings, Failure> {
+    let mut overrides = Overrides::default();
+    for pair in &global.set {
+        let Some((key, value)) = pair.split_once('=') else {
+            return Err(Failure::Usage(format!("--set {pair}: write KEY=VALUE, such as --set listen=127.0.0.1:9000")));
+        };
+        overrides.set(key.trim(), Some(value));
+    }
+    Ok(Settings::load(global.config.as_deref(), settings::process_environment(), overrides)?)
+}
+
+/// The platforms: built in, or from the file that the settings name.
+pub(super) fn catalog(settings: &Settings) -> Result<Arc<Catalog>, Failure> {
+    let catalog = match settings.platforms.as_deref() {
+        None => Catalog::built_in()?,
+        Some(path) => Catalog::parse(&read_file(path)?, &path.display().to_string())?,
+    };
+    Ok(Arc::new(catalog))
+}
+
+/// The sources: built in, or from the file that the settings name.
+pub(super) fn sources(settings: &Settings, catalog: &Catalog) -> Result<Vec<Source>, Failure> {
+    let formats = formats::names();
+    let platforms = catalog.ids();
+    let known = Known { formats: &formats, platforms: Some(&platforms), check_selector: &formats::check_selector };
+    Ok(sources::load(settings.sources.as_deref(), &known)?)
+}
+
+/// Sources from a text in the form of sources.toml, without regard to platforms.
+pub(super) fn parse_sources(text: &str, name: &str) -> Result<Vec<Source>, Failure> {
+    let formats = formats::names();
+    Ok(sources::parse(
+        text,
+        name,
+        &Known { formats: &formats, platforms: None, check_selector: &formats::check_selector },
+    )?)
+}
+
+/// The platform with this id.
+pub(super) fn platform<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Platform, Failure> {
+    catalog.get(id).ok_or_else(|| {
+        let hint = catalog
+            .closest(id)
+            .map_or_else(|| "platforms.toml lists the ids".to_owned(), |near| format!("did you mean '{near}'?"));
+        Failure::Usage(format!("no platform is called '{id}'; {hint}"))
+    })
+}
+
+/// The database, opened and migrated.
+pub(super) async fn store(settings: &Settings) -> Result<Store, Failure> {
+    let location = match &settings.database {
+        Database::Sqlite(path) => Location::Sqlite(path.clone()),
+        Database::Postgres(url) => {
+            let ca_pem = settings.database_ca.as_deref().map(std::fs::read).transpose()?;
+            Location::Postgres { url: url.expose().to_owned(), ca_pem }
+        }
+    };
+    Ok(Store::open(&location).await?)
+}
+
+/// The outgoing HTTP client.
+pub(super) fn client(settings: &Settings) -> Result<Client, Failure> {
+    let identity = Identity { user_agent: settings.user_agent() };
+    Ok(Client::new(&identity, Guard { allow: settings.allow_networks.clone() }, Limits::default())?)
+}
+
+/// Where letters go: the relay that the settings name, or files.
+pub(super) fn channel(settings: &Settings) -> Result<Arc<dyn Channel>, Failure> {
+    let sender = sender(settings)?;
+    let Some(smtp) = &settings.smtp else {
+        return Ok(Arc::new(Outbox::new(settings.data_dir.join("outbox"), sender)));
+    };
+    let email = Email::new(relay(smtp)?, sender, Phases::default(), settings.smtp_connections);
+    Ok(Arc::new(email.map_err(|reason| Failure::Usage(format!("smtp_url: {reason}")))?))
+}
+
+/// Who letters are from.
+pub(super) fn sender(settings: &Settings) -> Result<Sender, Failure> {
+    let parse =
+        |key: &str, text: &str| EmailAddress::parse(text).map_err(|reason| Failure::Usage(format!("{key}: {reason}")));
+    Ok(Sender {
+        name: settings.mail_from.name.clone().unwrap_or_default(),
+        address: parse("mail_from", &settings.mail_from.address)?,
+        reply_to: settings.reply_to.as_ref().map(|reply_to| parse("reply_to", &reply_to.address)).transpose()?,
+    })
+}
+
+fn relay(smtp: &Smtp) -> Result<SmtpRelay, Failure> {
+    let tls = match smtp.tls {
+        SmtpTls::Plain => TlsMode::Plain,
+        SmtpTls::Implicit => TlsMode::Implicit,
+        SmtpTls::StartTls => TlsMode::StartTls,
+    };
+    let credentials = smtp.user.clone().zip(smtp.password.as_ref().map(|password| password.expose().to_owned()));
+    let extra_ca_pem = smtp.ca.as_deref().map(std::fs::read).transpose()?;
+    Ok(SmtpRelay { host: smtp.host.clone(), port: smtp.port, tls, credentials, extra_ca_pem })
+}
+
+/// Everything that jobs work with.
+pub(super) async fn context(global: &Global, logging: Logging) -> Result<Context, Failure> {
+    let settings = settings(global)?;
+    log(&settings, logging);
+    let catalog = catalog(&settings)?;
+    let sources = sources(&settings, &catalog)?;
+    let channel = channel(&settings)?;
+    let client = client(&settings)?;
+    let store = store(&settings).await?;
+    join(&settings, store, client, sources, catalog, channel, Clock::system()).await
+}
+
+/// Joins the parts that a command has made.
+pub(super) async fn join(
+    settings: &Settings,
+    store: Store,
+    client: Client,
+    sources: Vec<Source>,
+    catalog: Arc<Catalog>,
+    channel: Arc<dyn Channel>,
+    clock: Clock,
+) -> Result<Context, Failure> {
+    let address = &settings.mail_from.address;
+    let from_domain = address.rsplit('@').next().unwrap_or("localhost").to_owned();
+    Ok(Context::new(Parts {
+        secret: context::secret(&store).await?,
+        holder: format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_microsecond()),
+        matcher: Matcher::new(&catalog),
+        composer: Composer::new()?,
+        public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
+        fetch_concurrency: settings.fetch_concurrency,
+        send_concurrency: settings.smtp_connections,
+        from_domain,
+        store,
+        clock,
+        client,
+        sources,
+        catalog,
+        channel,
+    }))
+}
+
+/// Sets up logging to standard error. A second call changes nothing.
+pub(super) fn log(settings: &Settings, logging: Logging) {
+    let filter = if logging == Logging::Quiet && settings.log == "info" { "error" } else { settings.log.as_str() };
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let set = match settings.log_format {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Auto if terminal => builder.with_ansi(true).try_init(),
+        LogFormat::Auto => builder.with_ansi(false).try_init(),
+    };
+    // It fails only where a test or an embedding program has set up its own.
+    drop(set);
+}
+
+/// The operating system's user, for records of consent.
+pub(super) fn user() -> Option<String> {
+    ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|user| !user.is_empty())
+}

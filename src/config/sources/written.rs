@@ -1,0 +1,108 @@
+//! A `[[source]]` as it was written. Unknown, missing and mistyped keys are told here; what values mean is not judged.
+
+use crate::config::fault::{Faults, quoted};
+use crate::config::written::{At, Table, document};
+
+const KEYS: [&str; 13] = [
+    "id",
+    "name",
+    "publisher",
+    "kind",
+    "country",
+    "url",
+    "format",
+    "schedule",
+    "enabled",
+    "platforms",
+    "user_agent",
+    "accept_encoding",
+    "html",
+];
+const REQUIRED: [&str; 8] = ["id", "name", "publisher", "kind", "country", "url", "format", "schedule"];
+const HTML_KEYS: [&str; 8] = ["item", "title", "link", "date", "summary", "keep", "min_items", "page_title"];
+
+/// One `[[source]]`. An absent value was not written, or was told to be of the wrong type.
+pub(super) struct WrittenSource {
+    /// What messages call it: `source cisa-kev`, or `source #3` where it has no id.
+    pub(super) label: String,
+    pub(super) id: Option<At<String>>,
+    pub(super) name: Option<At<String>>,
+    pub(super) publisher: Option<At<String>>,
+    pub(super) kind: Option<At<String>>,
+    pub(super) country: Option<At<String>>,
+    pub(super) url: Option<At<String>>,
+    pub(super) format: Option<At<String>>,
+    pub(super) schedule: Option<At<String>>,
+    pub(super) enabled: Option<At<bool>>,
+    pub(super) platforms: Vec<At<String>>,
+    pub(super) user_agent: Option<At<String>>,
+    pub(super) accept_encoding: Option<At<String>>,
+    pub(super) html: Option<WrittenHtml>,
+}
+
+/// Its `[source.html]`.
+pub(super) struct WrittenHtml {
+    pub(super) label: String,
+    pub(super) line: usize,
+    pub(super) item: Option<At<String>>,
+    pub(super) title: Option<At<String>>,
+    pub(super) link: Option<At<String>>,
+    pub(super) date: Option<At<String>>,
+    pub(super) summary: Option<At<String>>,
+    pub(super) keep: Option<At<String>>,
+    pub(super) min_items: Option<At<usize>>,
+    pub(super) page_title: Option<At<String>>,
+}
+
+/// The sources in `text`, in order.
+pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Vec<WrittenSource> {
+    let Some(document) = document(text, faults) else { return Vec::new() };
+    let root = Table::new(&document, 1, String::new());
+    root.refuse_unknown(&["source"], faults);
+    let tables = root.tables("source", faults);
+    tables.into_iter().enumerate().map(|(index, table)| source(index, table, faults)).collect()
+}
+
+fn source(index: usize, mut table: Table<'_, '_>, faults: &mut Faults<'_>) -> WrittenSource {
+    table.name = format!("source #{}", index + 1);
+    let id = table.text("id", faults);
+    if let Some(id) = id.as_ref().filter(|id| !id.value.is_empty()) {
+        table.name = format!("source {}", quoted(&id.value).trim_matches('\''));
+    }
+    table.refuse_unknown(&KEYS, faults);
+    table.require(&REQUIRED, faults);
+    let html_name = table.path("html");
+    WrittenSource {
+        id,
+        name: table.text("name", faults),
+        publisher: table.text("publisher", faults),
+        kind: table.text("kind", faults),
+        country: table.text("country", faults),
+        url: table.text("url", faults),
+        format: table.text("format", faults),
+        schedule: table.text("schedule", faults),
+        enabled: table.flag("enabled", faults),
+        platforms: table.texts("platforms", faults).unwrap_or_default(),
+        user_agent: table.text("user_agent", faults),
+        accept_encoding: table.text("accept_encoding", faults),
+        html: table.table("html", html_name, faults).map(|table| html(table, faults)),
+        label: table.name,
+    }
+}
+
+fn html(table: Table<'_, '_>, faults: &mut Faults<'_>) -> WrittenHtml {
+    table.refuse_unknown(&HTML_KEYS, faults);
+    table.require(&["item"], faults);
+    WrittenHtml {
+        item: table.text("item", faults),
+        title: table.text("title", faults),
+        link: table.text("link", faults),
+        date: table.text("date", faults),
+        summary: table.text("summary", faults),
+        keep: table.text("keep", faults),
+        min_items: table.number("min_items", faults),
+        page_title: table.text("page_title", faults),
+        line: table.line,
+        label: table.name,
+    }
+}

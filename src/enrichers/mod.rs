@@ -1,0 +1,3 @@
+//! Facts about a CVE that catalogs know, laid over what the advisory's own items say: one file per catalog.
+
+pub mod kev;

@@ -1,0 +1,88 @@
+//! What every job works with.
+
+use std::sync::Arc;
+
+use crate::channels::Channel;
+use crate::config::sources::Source;
+use crate::http::Client;
+use crate::model::clock::Clock;
+use crate::model::platform::PlatformId;
+use crate::pipeline::compose::Composer;
+use crate::platforms::{Catalog, Matcher};
+use crate::store::{Store, StoreError, meta};
+
+/// What every job works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Context(Arc<Parts>);
+
+/// The parts of a [`Context`].
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// The one outgoing HTTP client.
+    pub client: Client,
+    /// Every source, enabled or not.
+    pub sources: Vec<Source>,
+    /// The platforms.
+    pub catalog: Arc<Catalog>,
+    /// The matcher over them.
+    pub matcher: Matcher,
+    /// The letters.
+    pub composer: Composer,
+    /// Where letters go.
+    pub channel: Arc<dyn Channel>,
+    /// The domain of message ids: that of the sender's address.
+    pub from_domain: String,
+    /// Where people find the pages, without a slash at the end.
+    pub public_url: String,
+    /// This installation's secret: keys message ids and links.
+    pub secret: String,
+    /// This process, as leases name it.
+    pub holder: String,
+    /// How many sources are fetched at once.
+    pub fetch_concurrency: usize,
+    /// How many letters are sent at once.
+    pub send_concurrency: usize,
+}
+
+impl Context {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The source with this id.
+    #[must_use]
+    pub fn source(&self, id: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| source.id == id)
+    }
+
+    /// A platform's name as people know it.
+    #[must_use]
+    pub fn platform_name(&self, id: &PlatformId) -> String {
+        self.catalog.get(&id.0).map_or_else(|| id.0.clone(), |platform| platform.name.clone())
+    }
+}
+
+impl std::ops::Deref for Context {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// This installation's secret, made at first use: 256 bits from the system, in hex.
+///
+/// # Errors
+/// Fails where the database or the system's random source does.
+pub async fn secret(store: &Store) -> Result<String, StoreError> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| StoreError::custom(format!("the system gives no random bytes: {error}")))?;
+    let fresh: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    store.write(move |tx| meta::get_or_insert(tx, "secret", &fresh)).await
+}

@@ -1,0 +1,188 @@
+//! Ingest: drafts into items, advisories, revisions and events, inside the caller's one transaction.
+//!
+//! Drafts of one document that belong to one advisory are taken together, so that one document gives an advisory at
+//! most one event. A baseline stores everything and makes no event.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::model::advisory::{AdvisoryId, Content, EventKind};
+use crate::model::clock::Timestamp;
+use crate::model::draft::Draft;
+use crate::model::platform::PlatformId;
+use crate::pipeline::{cluster, enrich, revise};
+use crate::store::items::Known;
+use crate::store::{StoreError, Tx, advisories, counters, events, items};
+
+/// A KEV entry joins an advisory with at most this many CVE ids; in a longer list it would be lost.
+const NARROW: i64 = 10;
+
+/// What an ingest gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// Advisories that did not exist before.
+    pub new_advisories: usize,
+    /// Events that people hear of.
+    pub events: usize,
+}
+
+/// Drafts that belong to one advisory.
+#[derive(Default)]
+struct Group<'a> {
+    advisory: Option<AdvisoryId>,
+    drafts: Vec<(&'a Draft, Option<Known>)>,
+}
+
+/// Stores what is new or changed in `drafts`.
+///
+/// # Errors
+/// Fails where the database does; nothing is stored then.
+pub fn drafts(
+    tx: &mut Tx<'_>,
+    drafts: &[Draft],
+    baseline: bool,
+    now: Timestamp,
+    name: &dyn Fn(&PlatformId) -> String,
+) -> Result<Ingested, StoreError> {
+    let mut ingested = Ingested::default();
+    let Some(source) = drafts.first().map(|draft| draft.source.as_str()) else { return Ok(ingested) };
+    // Ingests run one after the other: two that see the same new event must not both open an advisory for it.
+    counters::next(tx, counters::Counter::Ingest)?;
+    let keys: Vec<&str> = drafts.iter().flat_map(|draft| draft.keys.iter().map(String::as_str)).collect();
+    let known = items::known(tx, source, &keys)?;
+    for group in groups(tx, drafts, &known)? {
+        store(tx, group, baseline, now, name, &mut ingested)?;
+    }
+    Ok(ingested)
+}
+
+/// The drafts that say something new, by the advisory that they belong to.
+fn groups<'a>(
+    tx: &mut Tx<'_>,
+    drafts: &'a [Draft],
+    known: &HashMap<String, Known>,
+) -> Result<Vec<Group<'a>>, StoreError> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut by_advisory: BTreeMap<AdvisoryId, usize> = BTreeMap::new();
+    let mut by_key: HashMap<String, usize> = HashMap::new();
+    for draft in drafts {
+        let before = draft.keys.iter().find_map(|key| known.get(key));
+        if let Some(before) = before
+            && before.content_hash == draft.content_hash
+        {
+            if draft.keys.iter().any(|key| !known.contains_key(key)) {
+                items::name(tx, draft, before.id)?;
+            }
+            continue;
+        }
+        let advisory = match before {
+            Some(before) => Some(before.advisory.clone()),
+            None => advisory_of(tx, draft)?,
+        };
+        let merge_keys = draft.merge_keys();
+        let index = match &advisory {
+            Some(id) => by_advisory.get(id).copied(),
+            None => merge_keys.iter().find_map(|key| by_key.get(key)).copied(),
+        };
+        let index = index.unwrap_or_else(|| {
+            groups.push(Group { advisory: advisory.clone(), drafts: Vec::new() });
+            groups.len() - 1
+        });
+        match advisory {
+            Some(id) => drop(by_advisory.insert(id, index)),
+            None => by_key.extend(merge_keys.into_iter().map(|key| (key, index))),
+        }
+        groups[index].drafts.push((draft, before.cloned()));
+    }
+    Ok(groups)
+}
+
+/// The stored advisory that a new draft belongs to.
+fn advisory_of(tx: &mut Tx<'_>, draft: &Draft) -> Result<Option<AdvisoryId>, StoreError> {
+    if let Some(id) = advisories::by_keys(tx, &draft.merge_keys())? {
+        return Ok(Some(id));
+    }
+    match (&draft.item.kev, draft.cves.first()) {
+        (Some(_), Some(cve)) => advisories::narrowest_with(tx, cve, NARROW),
+        _ => Ok(None),
+    }
+}
+
+fn store(
+    tx: &mut Tx<'_>,
+    group: Group<'_>,
+    baseline: bool,
+    now: Timestamp,
+    name: &dyn Fn(&PlatformId) -> String,
+    ingested: &mut Ingested,
+) -> Result<(), StoreError> {
+    for (draft, _) in &group.drafts {
+        if let Some(kev) = &draft.item.kev {
+            for cve in &draft.cves {
+                advisories::keep_kev(tx, cve, kev, &draft.source_name)?;
+            }
+        }
+    }
+    let event = match &group.advisory {
+        None => open(tx, &group, now, ingested)?,
+        Some(id) => revise_stored(tx, id, &group, now, name)?,
+    };
+    if let Some((id, revision, kind, reasons, content)) = event
+        && !baseline
+    {
+        events::insert(tx, &id, revision, kind, &reasons, &content, now)?;
+        ingested.events += 1;
+    }
+    Ok(())
+}
+
+type Told = Option<(AdvisoryId, i64, EventKind, Vec<String>, Content)>;
+
+fn open(tx: &mut Tx<'_>, group: &Group<'_>, now: Timestamp, ingested: &mut Ingested) -> Result<Told, StoreError> {
+    let drafts: Vec<Draft> = group.drafts.iter().map(|(draft, _)| (*draft).clone()).collect();
+    let content = enriched(tx, &drafts)?;
+    let id = advisories::open(tx, now, &content)?;
+    for draft in &drafts {
+        items::insert(tx, draft, &id)?;
+        advisories::claim_keys(tx, &id, &draft.merge_keys())?;
+    }
+    ingested.new_advisories += 1;
+    // What was withdrawn before we ever spoke of it is no news.
+    Ok((!content.withdrawn).then(|| (id, 1, EventKind::Published, Vec::new(), content)))
+}
+
+fn revise_stored(
+    tx: &mut Tx<'_>,
+    id: &AdvisoryId,
+    group: &Group<'_>,
+    now: Timestamp,
+    name: &dyn Fn(&PlatformId) -> String,
+) -> Result<Told, StoreError> {
+    for (draft, before) in &group.drafts {
+        match before {
+            Some(before) => {
+                let draft = Draft { first_seen: before.first_seen, ..(*draft).clone() };
+                items::update(tx, before, &draft, now)?;
+            }
+            None => items::insert(tx, draft, id)?,
+        }
+        advisories::claim_keys(tx, id, &draft.merge_keys())?;
+    }
+    let Some(old) = advisories::get(tx, id)? else {
+        return Err(StoreError::custom(format!("advisory {id} has items but no revision")));
+    };
+    let drafts = items::of_advisory(tx, id)?;
+    let content = enriched(tx, &drafts)?;
+    if content == old.content {
+        return Ok(None);
+    }
+    let revision = old.revision + 1;
+    advisories::revise(tx, id, revision, now, &content)?;
+    let told = revise::event(&old.content, &content, name);
+    Ok(told.map(|(kind, reasons)| (id.clone(), revision, kind, reasons, content)))
+}
+
+fn enriched(tx: &mut Tx<'_>, drafts: &[Draft]) -> Result<Content, StoreError> {
+    let content = cluster::content(drafts);
+    let facts = enrich::Facts { kev: advisories::kev_of(tx, &content.cves)? };
+    Ok(enrich::content(content, &facts))
+}

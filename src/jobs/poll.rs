@@ -1,0 +1,262 @@
+//! Poll: one source, from its address to stored events.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tracing::{info, warn};
+
+use super::Context;
+use super::ingest::{self, Ingested};
+use crate::config::sources::Source;
+use crate::formats::ParseError;
+use crate::http::{FetchError, Fetched, Page};
+use crate::model::clock::Timestamp;
+use crate::model::health::{HealthState, SourceHealth, Validators};
+use crate::model::item::Parsed;
+use crate::pipeline::{fetch, normalize, parse, tag};
+use crate::store::{StoreError, sources};
+
+/// How long a source is leased: longer than a fetch may take with all its redirects.
+const LEASE: Duration = Duration::from_secs(10 * 60);
+/// The longest wait after repeated failures.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(24 * 3_600);
+
+/// What one poll of one source gave.
+#[derive(Clone, Debug, Serialize)]
+pub struct Polled {
+    /// Source id.
+    pub source: String,
+    /// `ok`, `unchanged`, `baseline`, `degraded`, `changed`, `blocked`, `failing` or `busy`.
+    pub result: &'static str,
+    /// What happened, as a sentence; empty when all is well.
+    pub detail: String,
+    /// Items in the document.
+    pub items: usize,
+    /// Advisories that did not exist before.
+    pub new_advisories: usize,
+    /// Events that people hear of.
+    pub events: usize,
+    /// How long it took, in milliseconds.
+    pub milliseconds: u128,
+}
+
+impl Polled {
+    /// Whether the source was read, or found unchanged.
+    #[must_use]
+    pub fn read(&self) -> bool {
+        matches!(self.result, "ok" | "unchanged" | "baseline" | "degraded" | "busy")
+    }
+}
+
+/// Polls one source. Whatever goes wrong becomes the source's state; only a failing database is an error.
+///
+/// # Errors
+/// Fails where the database does.
+pub async fn source(context: &Context, source: &Source) -> Result<Polled, StoreError> {
+    let started = Instant::now();
+    let now = context.clock.now();
+    let (id, holder) = (source.id.clone(), context.holder.clone());
+    let leased = context.store.write(move |tx| sources::lease(tx, &id, &holder, now, LEASE)).await?;
+    let mut polled = if leased {
+        let polled = read(context, source).await;
+        let (id, holder) = (source.id.clone(), context.holder.clone());
+        context.store.write(move |tx| sources::release(tx, &id, &holder)).await?;
+        polled?
+    } else {
+        Polled { detail: "another process is reading it".into(), ..empty(source, "busy") }
+    };
+    polled.milliseconds = started.elapsed().as_millis();
+    if polled.read() {
+        info!(source.id = %source.id, items = polled.items, events = polled.events, "Polled {}: {}", source.id, polled.result);
+    } else {
+        warn!(source.id = %source.id, "Could not read {}: {}", source.id, polled.detail);
+    }
+    Ok(polled)
+}
+
+/// Everything between lease and release.
+async fn read(context: &Context, source: &Source) -> Result<Polled, StoreError> {
+    let (id, reading) = (source.id.clone(), reading(source));
+    let (health, validators) =
+        context.store.read(move |tx| Ok((sources::get(tx, &id)?, sources::validators(tx, &id, &reading)?))).await?;
+    let conditional = validators != Validators::default();
+    match fetch::page(&context.client, source, validators).await {
+        Err(error) => fail(context, source, health, Failure::of_fetch(&error)).await,
+        Ok(Fetched::NotModified(_)) if conditional => unchanged(context, source, health).await,
+        Ok(Fetched::NotModified(_)) => {
+            fail(
+                context,
+                source,
+                health,
+                Failure::plain("it answered 304 (not modified) though nothing was known of it; check the address"),
+            )
+            .await
+        }
+        Ok(Fetched::Page(page)) => {
+            let (reader, page) = (source.clone(), page);
+            // Parsing is work for a processor, not for the threads that wait on sockets.
+            let parsed = tokio::task::spawn_blocking(move || (parse::items(&reader, &page), page)).await;
+            match parsed {
+                Ok((Ok(parsed), page)) => keep(context, source, health, parsed, page).await,
+                Ok((Err(error), _)) => fail(context, source, health, Failure::of_parse(&error)).await,
+                Err(error) => {
+                    fail(context, source, health, Failure::plain(&format!("reading it failed: {error}"))).await
+                }
+            }
+        }
+    }
+}
+
+/// Stores what was read: items, advisories, events, health and validators in one transaction.
+async fn keep(
+    context: &Context,
+    source: &Source,
+    before: SourceHealth,
+    parsed: Parsed,
+    page: Page,
+) -> Result<Polled, StoreError> {
+    let now = context.clock.now();
+    let degraded = parsed.degraded();
+    let items = parsed.items.len();
+    let mut drafts = normalize::drafts(source, parsed.items, now);
+    tag::all(&context.matcher, source, &mut drafts);
+
+    let baseline = !before.baseline;
+    let detail = if degraded { describe(parsed.dropped, &parsed.repairs) } else { String::new() };
+    let mut health =
+        succeeded(&before, source, now, if degraded { HealthState::Degraded } else { HealthState::Ok }, &detail);
+    health.items = i64::try_from(items).unwrap_or(i64::MAX);
+    // A damaged first document is not all of the history: the next one completes the baseline.
+    health.baseline = before.baseline || parsed.dropped == 0 || before.last_success.is_some();
+    // Validators of a damaged document would freeze the damage.
+    let kept = if degraded { Validators::default() } else { page.meta.validators };
+
+    let names = context.clone();
+    let reading = reading(source);
+    let Ingested { new_advisories, events } = context
+        .store
+        .write(move |tx| {
+            let ingested = ingest::drafts(tx, &drafts, baseline, now, &|id| names.platform_name(id))?;
+            sources::save(tx, &health)?;
+            sources::keep_validators(tx, &health.source, &reading, &kept)?;
+            Ok(ingested)
+        })
+        .await?;
+    let result = match (baseline, degraded) {
+        (true, _) => "baseline",
+        (false, true) => "degraded",
+        (false, false) => "ok",
+    };
+    Ok(Polled { detail, items, new_advisories, events, ..empty(source, result) })
+}
+
+async fn unchanged(context: &Context, source: &Source, before: SourceHealth) -> Result<Polled, StoreError> {
+    let health = succeeded(&before, source, context.clock.now(), HealthState::Ok, "");
+    context.store.write(move |tx| sources::save(tx, &health)).await?;
+    Ok(empty(source, "unchanged"))
+}
+
+async fn fail(
+    context: &Context,
+    source: &Source,
+    before: SourceHealth,
+    failure: Failure,
+) -> Result<Polled, StoreError> {
+    let now = context.clock.now();
+    let failures = before.failures + 1;
+    let health = SourceHealth {
+        source: source.id.clone(),
+        since: if before.state == failure.state { before.since.or(Some(now)) } else { Some(now) },
+        state: failure.state,
+        last_attempt: Some(now),
+        next_due: Some(after_failure(source, failures, failure.retry_after, now)),
+        failures,
+        detail: failure.detail.clone(),
+        ..before
+    };
+    context.store.write(move |tx| sources::save(tx, &health)).await?;
+    Ok(Polled { detail: failure.detail, ..empty(source, failure.state.as_str()) })
+}
+
+/// A failure, as the state that it puts the source in.
+struct Failure {
+    state: HealthState,
+    detail: String,
+    retry_after: Option<Duration>,
+}
+
+impl Failure {
+    fn plain(detail: &str) -> Self {
+        Self { state: HealthState::Failing, detail: detail.to_owned(), retry_after: None }
+    }
+
+    fn of_fetch(error: &FetchError) -> Self {
+        let state = match error {
+            FetchError::Blocked { .. } | FetchError::Busy { .. } => HealthState::Blocked,
+            _ => HealthState::Failing,
+        };
+        Self { state, detail: error.to_string(), retry_after: error.retry_after() }
+    }
+
+    fn of_parse(error: &ParseError) -> Self {
+        let state = match error {
+            ParseError::NotThis { .. } | ParseError::Changed { .. } => HealthState::Changed,
+            _ => HealthState::Failing,
+        };
+        Self { state, detail: error.to_string(), retry_after: None }
+    }
+}
+
+fn succeeded(before: &SourceHealth, source: &Source, now: Timestamp, state: HealthState, detail: &str) -> SourceHealth {
+    SourceHealth {
+        source: source.id.clone(),
+        state,
+        since: if before.state == state { before.since.or(Some(now)) } else { Some(now) },
+        last_attempt: Some(now),
+        last_success: Some(now),
+        next_due: next_due(source, now),
+        failures: 0,
+        detail: detail.to_owned(),
+        ..before.clone()
+    }
+}
+
+fn describe(dropped: usize, repairs: &[String]) -> String {
+    let mut parts: Vec<String> = repairs.iter().take(3).cloned().collect();
+    if dropped > 0 {
+        parts.push(format!("{dropped} items could not be read"));
+    }
+    parts.join("; ")
+}
+
+/// What validators are bound to: the address, and the way in which we read it.
+fn reading(source: &Source) -> String {
+    format!("{}|{}|{}", parse::PARSER_VERSION, source.format, source.url)
+}
+
+/// When the source's schedule fires next after `now`.
+#[must_use]
+pub fn next_due(source: &Source, now: Timestamp) -> Option<Timestamp> {
+    let now = chrono::DateTime::from_timestamp_micros(now.0)?;
+    source.schedule.after(&now).next().map(|at| Timestamp(at.timestamp_micros()))
+}
+
+/// The schedule's next instant, but no sooner than the publisher asked for, and a doubling wait after repeated failures.
+fn after_failure(source: &Source, failures: i64, retry_after: Option<Duration>, now: Timestamp) -> Timestamp {
+    let doubled = Duration::from_secs(60 << failures.clamp(0, 11)).min(LONGEST_BACK_OFF);
+    let wait = if failures > 1 { doubled } else { Duration::ZERO };
+    let asked = retry_after.unwrap_or_default().min(LONGEST_BACK_OFF);
+    next_due(source, now.plus(wait.max(asked))).unwrap_or(now.plus(LONGEST_BACK_OFF))
+}
+
+fn empty(source: &Source, result: &'static str) -> Polled {
+    Polled {
+        source: source.id.clone(),
+        result,
+        detail: String::new(),
+        items: 0,
+        new_advisories: 0,
+        events: 0,
+        milliseconds: 0,
+    }
+}

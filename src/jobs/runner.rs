@@ -1,0 +1,211 @@
+//! The runner: one pass over everything (`run`), or pass after pass until told to stop (`serve`).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{error, info};
+
+use super::poll::{self, Polled};
+use super::send::Sent;
+use super::{Context, digest, fan_out, send};
+use crate::config::sources::Source;
+use crate::model::clock::Timestamp;
+use crate::store::{StoreError, deliveries, sources};
+
+/// How often the scheduler looks for sources that are due.
+const TICK: Duration = Duration::from_secs(1);
+/// How often digests are looked for.
+const DIGEST_TICK: Duration = Duration::from_secs(20);
+/// How long the sender rests when nothing is due and nobody wakes it.
+const SEND_TICK: Duration = Duration::from_secs(5);
+/// How long the sender leaves a relay alone that is down.
+const RELAY_REST: Duration = Duration::from_secs(30);
+/// How long what is in flight may take after the word to stop; a container gets 30 s before it is killed.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// What happens during a pass, for those who show progress.
+#[derive(Debug)]
+pub enum Progress {
+    /// A source is being read.
+    Started(String),
+    /// A source was read, or could not be.
+    Done(Polled),
+}
+
+/// What one pass gave.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// One entry a source, in the order asked for.
+    pub polled: Vec<Polled>,
+    /// Deliveries queued.
+    pub queued: u64,
+    /// Digests queued.
+    pub digests: u64,
+    /// What became of the deliveries that were due.
+    pub sent: Sent,
+}
+
+/// Polls `chosen`, fans out, cuts digests and delivers what is due; then returns.
+///
+/// # Errors
+/// Fails where the database does.
+pub async fn pass(
+    context: &Context,
+    chosen: Vec<Source>,
+    progress: Option<mpsc::UnboundedSender<Progress>>,
+) -> Result<Pass, StoreError> {
+    let tell = |event: Progress| {
+        if let Some(progress) = &progress {
+            // Nobody may be watching any more; the work goes on.
+            let _ = progress.send(event);
+        }
+    };
+    let results: Vec<Result<Polled, StoreError>> = stream::iter(&chosen)
+        .map(|source| async {
+            tell(Progress::Started(source.id.clone()));
+            let polled = poll::source(context, source).await?;
+            tell(Progress::Done(polled.clone()));
+            Ok(polled)
+        })
+        .buffered(context.fetch_concurrency)
+        .collect()
+        .await;
+    let polled = results.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let queued = fan_out::run_once(context).await?;
+    let digests = digest::run_once(context).await?;
+    let (_never, stop) = watch::channel(false);
+    let sent = send::run_once(context, &stop).await?;
+    Ok(Pass { polled, queued, digests, sent })
+}
+
+/// The enabled sources that are due at `now`; one that was never tried is due.
+///
+/// # Errors
+/// Fails where the database does.
+pub async fn due(context: &Context, now: Timestamp) -> Result<Vec<Source>, StoreError> {
+    let health = context.store.read(sources::all).await?;
+    let waits: HashSet<&str> = health
+        .iter()
+        .filter(|health| health.next_due.is_some_and(|due| due > now))
+        .map(|health| health.source.as_str())
+        .collect();
+    Ok(context.sources.iter().filter(|source| source.enabled && !waits.contains(source.id.as_str())).cloned().collect())
+}
+
+/// Works until `stop` turns true, then finishes what is in flight, for at most 20 s.
+pub async fn serve(context: Context, stop: watch::Receiver<bool>) {
+    let wake = Arc::new(Notify::new());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(schedule(context.clone(), stop.clone(), Arc::clone(&wake)));
+    tasks.spawn(cut_digests(context.clone(), stop.clone(), Arc::clone(&wake)));
+    tasks.spawn(deliver(context.clone(), stop.clone(), wake));
+    let mut told = stop.clone();
+    let _ = told.wait_for(|stop| *stop).await;
+    info!("Stopping: finishing what is in flight");
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, all).await.is_err() {
+        error!("Some work did not end in {} s; its leases expire and it is taken up again", GRACE.as_secs());
+    }
+}
+
+/// Starts a poll for every source that becomes due, a bounded number at a time.
+async fn schedule(context: Context, stop: watch::Receiver<bool>, wake: Arc<Notify>) {
+    let permits = Arc::new(Semaphore::new(context.fetch_concurrency));
+    let busy: Arc<Mutex<HashSet<String>>> = Arc::default();
+    let mut polls = JoinSet::new();
+    while !*stop.borrow() {
+        match due(&context, context.clock.now()).await {
+            Err(error) => error!("Cannot see which sources are due: {error}"),
+            Ok(due) => {
+                for source in due {
+                    if !busy.lock().await.insert(source.id.clone()) {
+                        continue;
+                    }
+                    let (context, permits, busy, wake, stop) =
+                        (context.clone(), Arc::clone(&permits), Arc::clone(&busy), Arc::clone(&wake), stop.clone());
+                    polls.spawn(async move {
+                        let _permit = permits.acquire().await;
+                        if !*stop.borrow() {
+                            poll_and_fan_out(&context, &source, &wake).await;
+                        }
+                        busy.lock().await.remove(&source.id);
+                    });
+                }
+            }
+        }
+        while polls.try_join_next().is_some() {}
+        pause(TICK, &stop).await;
+    }
+    while polls.join_next().await.is_some() {}
+}
+
+async fn poll_and_fan_out(context: &Context, source: &Source, wake: &Notify) {
+    let polled = poll::source(context, source).await;
+    let fanned = match polled {
+        Ok(_) => fan_out::run_once(context).await,
+        Err(error) => Err(error),
+    };
+    match fanned {
+        Ok(0) => {}
+        Ok(_) => wake.notify_one(),
+        Err(error) => error!(source.id = %source.id, "Polling {} failed: {error}", source.id),
+    }
+}
+
+async fn cut_digests(context: Context, stop: watch::Receiver<bool>, wake: Arc<Notify>) {
+    while !*stop.borrow() {
+        // Events that a stopped process left waiting are fanned out here too.
+        let work =
+            async { Ok::<_, StoreError>(fan_out::run_once(&context).await? + digest::run_once(&context).await?) };
+        match work.await {
+            Ok(0) => {}
+            Ok(_) => wake.notify_one(),
+            Err(error) => error!("Cutting digests failed: {error}"),
+        }
+        pause(DIGEST_TICK, &stop).await;
+    }
+}
+
+async fn deliver(context: Context, stop: watch::Receiver<bool>, wake: Arc<Notify>) {
+    while !*stop.borrow() {
+        let rest = match send::run_once(&context, &stop).await {
+            Ok(Sent { relay_down: Some(reason), .. }) => {
+                error!("The mail relay cannot be used, mail waits: {reason}");
+                RELAY_REST
+            }
+            Ok(_) => SEND_TICK,
+            Err(error) => {
+                error!("Sending failed: {error}");
+                SEND_TICK
+            }
+        };
+        if rest == RELAY_REST {
+            pause(rest, &stop).await;
+        } else {
+            let mut stop = stop.clone();
+            tokio::select! {
+                () = wake.notified() => {}
+                () = tokio::time::sleep(rest) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        }
+    }
+    context.channel.close().await;
+}
+
+async fn pause(time: Duration, stop: &watch::Receiver<bool>) {
+    let mut stop = stop.clone();
+    let _ = tokio::time::timeout(time, stop.wait_for(|stop| *stop)).await;
+}
+
+/// When the next waiting delivery is due, for those who wait for it.
+///
+/// # Errors
+/// Fails where the database does.
+pub async fn next_delivery(context: &Context) -> Result<Option<Timestamp>, StoreError> {
+    context.store.read(deliveries::next_due).await
+}

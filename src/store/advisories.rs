@@ -1,0 +1,258 @@
+//! Advisories, their revisions, their keys and their tags.
+
+use std::collections::BTreeSet;
+
+use super::{Row, StoreError, Tx, Value, counters, list};
+use crate::model::advisory::{Advisory, AdvisoryId, Content};
+use crate::model::clock::Timestamp;
+use crate::model::cve::CveId;
+use crate::model::item::KevFacts;
+
+const INSERT: &str = "INSERT INTO advisories (id, number, revision, revised_at, first_seen, title, severity, exploited)
+     VALUES ($1, $2, 1, $3, $4, $5, $6, $7)";
+
+const UPDATE: &str =
+    "UPDATE advisories SET revision = $2, revised_at = $3, title = $4, severity = $5, exploited = $6 WHERE id = $1";
+
+const REVISION: &str = "INSERT INTO revisions (advisory, number, at, body) VALUES ($1, $2, $3, $4)";
+
+const KEY: &str = "INSERT INTO advisory_keys (key, advisory) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+
+const CVE: &str = "INSERT INTO advisory_cves (cve, advisory) VALUES ($1, $2) ON CONFLICT (cve, advisory) DO NOTHING";
+
+const TAG: &str = "INSERT INTO tags (advisory, platform, confidence) VALUES ($1, $2, $3)
+     ON CONFLICT (advisory, platform) DO UPDATE SET confidence = excluded.confidence";
+
+const UNTAG: &str = "DELETE FROM tags WHERE advisory = $1";
+
+const NARROWEST: &str = "SELECT c.advisory FROM advisory_cves c JOIN advisories a ON a.id = c.advisory
+     WHERE c.cve = $1 AND (SELECT COUNT(*) FROM advisory_cves o WHERE o.advisory = c.advisory) <= CAST($2 AS BIGINT)
+     ORDER BY (SELECT COUNT(*) FROM advisory_cves o WHERE o.advisory = c.advisory), a.number DESC LIMIT 1";
+
+const KEEP_KEV: &str = "INSERT INTO cve_facts (cve, kev, source_name) VALUES ($1, $2, $3)
+     ON CONFLICT (cve) DO UPDATE SET kev = excluded.kev, source_name = excluded.source_name";
+
+const ONE: &str = "SELECT a.id, a.revision, a.revised_at, r.body FROM advisories a
+     JOIN revisions r ON r.advisory = a.id AND r.number = a.revision WHERE a.id = $1";
+
+const BODY: &str = "SELECT body FROM revisions WHERE advisory = $1 AND number = $2";
+
+const REVISIONS: &str = "SELECT number, at FROM revisions WHERE advisory = $1 ORDER BY number";
+
+/// The advisory that one of `keys` names; the first key that is known decides.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn by_keys(tx: &mut Tx<'_>, keys: &[String]) -> Result<Option<AdvisoryId>, StoreError> {
+    for chunk in keys.chunks(100) {
+        let sql = format!("SELECT key, advisory FROM advisory_keys WHERE key IN ({})", list(chunk.len(), 1));
+        let args: Vec<Value> = chunk.iter().map(|key| key.as_str().into()).collect();
+        let rows = tx.query(&sql, &args)?;
+        for key in chunk {
+            for row in &rows {
+                if row.text(0)? == *key {
+                    return Ok(Some(AdvisoryId(row.text(1)?)));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The advisory with the fewest CVE ids, the newest of those, that names `cve` among at most `most` others.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn narrowest_with(tx: &mut Tx<'_>, cve: &CveId, most: i64) -> Result<Option<AdvisoryId>, StoreError> {
+    let row = tx.query_one(NARROWEST, &[cve.as_str().into(), most.into()])?;
+    row.map(|row| row.text(0).map(AdvisoryId)).transpose()
+}
+
+/// A fresh id.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn new_id(tx: &mut Tx<'_>) -> Result<(AdvisoryId, i64), StoreError> {
+    let number = counters::next(tx, counters::Counter::Advisory)?;
+    Ok((AdvisoryId(format!("RW-{number}")), number))
+}
+
+/// Opens an advisory, before any item points to it. [`revise`] then gives it its content.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn open(tx: &mut Tx<'_>, now: Timestamp, content: &Content) -> Result<AdvisoryId, StoreError> {
+    let (id, number) = new_id(tx)?;
+    let args = [
+        id.0.as_str().into(),
+        number.into(),
+        now.into(),
+        content.first_seen.into(),
+        content.title.as_str().into(),
+        content.severity.rank().into(),
+        content.exploitation.exploited.into(),
+    ];
+    tx.execute(INSERT, &args)?;
+    write_revision(tx, &id, 1, now, content)?;
+    Ok(id)
+}
+
+/// Writes revision `number` of an advisory.
+///
+/// # Errors
+/// Fails where the database does, or where that revision exists.
+pub fn revise(
+    tx: &mut Tx<'_>,
+    id: &AdvisoryId,
+    number: i64,
+    now: Timestamp,
+    content: &Content,
+) -> Result<(), StoreError> {
+    let args = [
+        id.0.as_str().into(),
+        number.into(),
+        now.into(),
+        content.title.as_str().into(),
+        content.severity.rank().into(),
+        content.exploitation.exploited.into(),
+    ];
+    tx.execute(UPDATE, &args)?;
+    tx.execute(UNTAG, &[id.0.as_str().into()])?;
+    write_revision(tx, id, number, now, content)
+}
+
+fn write_revision(
+    tx: &mut Tx<'_>,
+    id: &AdvisoryId,
+    number: i64,
+    now: Timestamp,
+    content: &Content,
+) -> Result<(), StoreError> {
+    tx.execute(REVISION, &[id.0.as_str().into(), number.into(), now.into(), super::to_json(content)?.into()])?;
+    for cve in &content.cves {
+        tx.execute(CVE, &[cve.as_str().into(), id.0.as_str().into()])?;
+    }
+    for tag in &content.tags {
+        tx.execute(TAG, &[id.0.as_str().into(), tag.platform.0.as_str().into(), tag.confidence.into()])?;
+    }
+    Ok(())
+}
+
+/// Makes `keys` lead to the advisory; a key that leads elsewhere stays as it is.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn claim_keys(tx: &mut Tx<'_>, id: &AdvisoryId, keys: &[String]) -> Result<(), StoreError> {
+    for key in keys {
+        tx.execute(KEY, &[key.as_str().into(), id.0.as_str().into()])?;
+    }
+    Ok(())
+}
+
+/// Keeps what the KEV catalog says of a CVE.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn keep_kev(tx: &mut Tx<'_>, cve: &CveId, kev: &KevFacts, source_name: &str) -> Result<(), StoreError> {
+    tx.execute(KEEP_KEV, &[cve.as_str().into(), super::to_json(kev)?.into(), source_name.into()]).map(drop)
+}
+
+/// What the KEV catalog says of any of `cves`: the facts and the name of the source that gave them.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn kev_of(tx: &mut Tx<'_>, cves: &BTreeSet<CveId>) -> Result<Vec<(KevFacts, String)>, StoreError> {
+    let cves: Vec<&CveId> = cves.iter().collect();
+    let mut facts = Vec::new();
+    for chunk in cves.chunks(200) {
+        let sql =
+            format!("SELECT kev, source_name FROM cve_facts WHERE cve IN ({}) ORDER BY cve", list(chunk.len(), 1));
+        let args: Vec<Value> = chunk.iter().map(|cve| cve.as_str().into()).collect();
+        for row in tx.query(&sql, &args)? {
+            facts.push((super::from_json(&row.text(0)?)?, row.text(1)?));
+        }
+    }
+    Ok(facts)
+}
+
+/// An advisory in its newest revision.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn get(tx: &mut Tx<'_>, id: &AdvisoryId) -> Result<Option<Advisory>, StoreError> {
+    tx.query_one(ONE, &[id.0.as_str().into()])?.as_ref().map(advisory).transpose()
+}
+
+/// What an advisory said in revision `number`.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn revision(tx: &mut Tx<'_>, id: &AdvisoryId, number: i64) -> Result<Option<Content>, StoreError> {
+    let row = tx.query_one(BODY, &[id.0.as_str().into(), number.into()])?;
+    row.map(|row| super::from_json(&row.text(0)?)).transpose()
+}
+
+/// The numbers and times of an advisory's revisions, oldest first.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn revisions(tx: &mut Tx<'_>, id: &AdvisoryId) -> Result<Vec<(i64, Timestamp)>, StoreError> {
+    tx.query(REVISIONS, &[id.0.as_str().into()])?.iter().map(|row| Ok((row.int(0)?, row.time(1)?))).collect()
+}
+
+/// Which advisories to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Revised at or after this instant.
+    pub since: Option<Timestamp>,
+    /// Tagged with this platform.
+    pub platform: Option<String>,
+    /// Known to be exploited only.
+    pub exploited: bool,
+    /// In order of first appearance instead of newest first.
+    pub oldest_first: bool,
+    /// Advisory numbers beyond this one, in the order asked for: pages of an export.
+    pub after: Option<i64>,
+}
+
+/// Advisories that pass the filter, at most `limit`.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn select(tx: &mut Tx<'_>, filter: &Filter, limit: i64) -> Result<Vec<Advisory>, StoreError> {
+    let mut sql = "SELECT a.id, a.revision, a.revised_at, r.body FROM advisories a
+         JOIN revisions r ON r.advisory = a.id AND r.number = a.revision WHERE TRUE"
+        .to_owned();
+    let mut args: Vec<Value> = Vec::new();
+    if let Some(since) = filter.since {
+        args.push(since.into());
+        sql.push_str(&format!(" AND a.revised_at >= ${}", args.len()));
+    }
+    if let Some(platform) = &filter.platform {
+        args.push(platform.as_str().into());
+        sql.push_str(&format!(
+            " AND EXISTS (SELECT 1 FROM tags t WHERE t.advisory = a.id AND t.platform = ${})",
+            args.len()
+        ));
+    }
+    if filter.exploited {
+        sql.push_str(" AND a.exploited");
+    }
+    if let Some(after) = filter.after {
+        args.push(after.into());
+        sql.push_str(&format!(" AND a.number > ${}", args.len()));
+    }
+    args.push(limit.into());
+    let order = if filter.oldest_first { "a.number" } else { "a.revised_at DESC, a.number DESC" };
+    sql.push_str(&format!(" ORDER BY {order} LIMIT CAST(${} AS BIGINT)", args.len()));
+    tx.query(&sql, &args)?.iter().map(advisory).collect()
+}
+
+fn advisory(row: &Row) -> Result<Advisory, StoreError> {
+    Ok(Advisory {
+        id: AdvisoryId(row.text(0)?),
+        revision: row.int(1)?,
+        revised_at: row.time(2)?,
+        content: super::from_json(&row.text(3)?)?,
+    })
+}

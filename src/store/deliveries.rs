@@ -1,0 +1,299 @@
+//! The outbox: deliveries, their leases and their attempts.
+//!
+//! A claim leases; [`begin`] records the try before the first byte goes out and refuses where the recipient has left;
+//! [`finish`] records how it ended. Every step repeats the fence, so that a sender whose lease ran out changes nothing.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Row, StoreError, Tx};
+use crate::model::clock::Timestamp;
+use crate::model::delivery::DeliveryState;
+
+// The lease condition stands in the outer WHERE too: without it PostgreSQL would claim a row twice.
+const CLAIM: &str = "UPDATE deliveries SET state = 'sending', lease_holder = $1, lease_until = $3, fence = fence + 1
+     WHERE id IN (SELECT id FROM deliveries
+                  WHERE (state = 'queued' AND due_at <= $2) OR (state = 'sending' AND lease_until < $2)
+                  ORDER BY due_at, id LIMIT CAST($4 AS BIGINT))
+       AND ((state = 'queued' AND due_at <= $2) OR (state = 'sending' AND lease_until < $2))
+     RETURNING id, subscription, channel, kind, event_seq, payload, attempts, fence, created_at";
+
+const BEGIN: &str = "UPDATE deliveries SET attempts = attempts + 1, lease_until = $4 WHERE id = $1 AND state = 'sending' AND fence = $2
+     AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.id = deliveries.subscription AND s.active)
+     RETURNING attempts, (SELECT COUNT(*) FROM attempts a WHERE a.delivery = deliveries.id AND a.finished_at IS NULL AND a.started_at <= $3)";
+
+const ATTEMPT: &str = "INSERT INTO attempts (delivery, number, started_at) VALUES ($1, $2, $3)";
+
+const CLOSE_LOST: &str =
+    "UPDATE attempts SET finished_at = $2, outcome = 'ambiguous', detail = 'the program stopped during this try'
+     WHERE delivery = $1 AND finished_at IS NULL AND number < $3";
+
+const DROP: &str =
+    "UPDATE deliveries SET state = 'suppressed', lease_holder = NULL, lease_until = NULL, finished_at = $3,
+     detail = 'unsubscribed before it was sent' WHERE id = $1 AND state = 'sending' AND fence = $2";
+
+const END_ATTEMPT: &str =
+    "UPDATE attempts SET finished_at = $3, outcome = $4, detail = $5 WHERE delivery = $1 AND number = $2";
+
+const FINISH: &str =
+    "UPDATE deliveries SET state = $3, due_at = $4, finished_at = $5, detail = $6, ambiguous = ambiguous + $7,
+     lease_holder = NULL, lease_until = NULL WHERE id = $1 AND fence = $2 AND state = 'sending'";
+
+const RELEASE: &str = "UPDATE deliveries SET state = 'queued', lease_holder = NULL, lease_until = NULL
+     WHERE id = $1 AND fence = $2 AND state = 'sending'";
+
+const QUEUE_DIGEST: &str = "INSERT INTO deliveries (id, subscription, channel, kind, payload, state, attempts, ambiguous, due_at, fence, created_at, detail)
+     VALUES ($1, $2, 'email', 'digest', $3, 'queued', 0, 0, $4, 0, $4, '') ON CONFLICT (id) DO NOTHING";
+
+/// A delivery that a sender holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// Its id.
+    pub id: String,
+    /// To whom.
+    pub subscription: String,
+    /// By which channel.
+    pub channel: String,
+    /// `alert` or `digest`.
+    pub kind: String,
+    /// The event of an alert.
+    pub event_seq: Option<i64>,
+    /// What a digest covers, as JSON.
+    pub payload: String,
+    /// Tries so far.
+    pub attempts: i64,
+    /// The number of this claim.
+    pub fence: i64,
+    /// When it was queued.
+    pub created_at: Timestamp,
+}
+
+/// Leases up to `limit` deliveries that are due, or whose sender went away, to `holder`.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn claim(
+    tx: &mut Tx<'_>,
+    holder: &str,
+    now: Timestamp,
+    lease: Duration,
+    limit: i64,
+) -> Result<Vec<Claimed>, StoreError> {
+    let rows = tx.query(CLAIM, &[holder.into(), now.into(), now.plus(lease).into(), limit.into()])?;
+    rows.iter().map(claimed).collect()
+}
+
+/// What [`begin`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// The try is recorded: send now.
+    Go {
+        /// The number of this try, from 1.
+        attempt: i64,
+        /// An earlier try never came to an end: it may have been accepted.
+        after_lost_try: bool,
+    },
+    /// The recipient has left, or another sender holds the delivery: do not send.
+    Stop,
+}
+
+/// Records that a try begins, before any byte of it is sent, and renews the lease.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn begin(tx: &mut Tx<'_>, claimed: &Claimed, now: Timestamp, lease: Duration) -> Result<Begun, StoreError> {
+    let id = claimed.id.as_str();
+    let row = tx.query_one(BEGIN, &[id.into(), claimed.fence.into(), now.into(), now.plus(lease).into()])?;
+    let Some(row) = row else {
+        tx.execute(DROP, &[id.into(), claimed.fence.into(), now.into()])?;
+        return Ok(Begun::Stop);
+    };
+    let (attempt, open) = (row.int(0)?, row.int(1)?);
+    if open > 0 {
+        tx.execute(CLOSE_LOST, &[id.into(), now.into(), attempt.into()])?;
+    }
+    tx.execute(ATTEMPT, &[id.into(), attempt.into(), now.into()])?;
+    Ok(Begun::Go { attempt, after_lost_try: open > 0 })
+}
+
+/// How a try ended, as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The number of the try.
+    pub attempt: i64,
+    /// `sent`, `later`, `never` or `ambiguous`.
+    pub outcome: &'static str,
+    /// What happened, for a person.
+    pub detail: String,
+    /// The state that follows.
+    pub state: DeliveryState,
+    /// When to try again, where the state is queued.
+    pub due: Timestamp,
+    /// Tries that may have been accepted without our hearing of it.
+    pub ambiguous: i64,
+}
+
+/// Records how a try ended. False where the lease had passed to another sender.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn finish(tx: &mut Tx<'_>, claimed: &Claimed, end: &Finished, now: Timestamp) -> Result<bool, StoreError> {
+    let id = claimed.id.as_str();
+    tx.execute(
+        END_ATTEMPT,
+        &[id.into(), end.attempt.into(), now.into(), end.outcome.into(), end.detail.as_str().into()],
+    )?;
+    let finished = (end.state != DeliveryState::Queued).then_some(now);
+    let args = [
+        id.into(),
+        claimed.fence.into(),
+        end.state.as_str().into(),
+        end.due.into(),
+        finished.into(),
+        end.detail.as_str().into(),
+        end.ambiguous.into(),
+    ];
+    Ok(tx.execute(FINISH, &args)? == 1)
+}
+
+/// Gives a claim back untried.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn release(tx: &mut Tx<'_>, claimed: &Claimed) -> Result<(), StoreError> {
+    tx.execute(RELEASE, &[claimed.id.as_str().into(), claimed.fence.into()]).map(drop)
+}
+
+/// Queues a digest; a second one for the same subscription and period is not possible.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn queue_digest(
+    tx: &mut Tx<'_>,
+    subscription: &str,
+    period: &str,
+    payload: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let id = format!("digest-{period}-{subscription}");
+    Ok(tx.execute(QUEUE_DIGEST, &[id.into(), subscription.into(), payload.into(), now.into()])? == 1)
+}
+
+/// The outbox in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Outbox {
+    /// Waiting, now or later.
+    pub queued: i64,
+    /// Held by a sender.
+    pub sending: i64,
+    /// Accepted.
+    pub sent: i64,
+    /// Given up.
+    pub dead: i64,
+    /// No longer wanted.
+    pub suppressed: i64,
+    /// Tries that may have been accepted without our hearing of it.
+    pub ambiguous: i64,
+    /// When the oldest waiting one was queued.
+    pub oldest_queued: Option<Timestamp>,
+}
+
+/// Counts the outbox.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn outbox(tx: &mut Tx<'_>) -> Result<Outbox, StoreError> {
+    let mut outbox = Outbox::default();
+    let sql = "SELECT state, COUNT(*), CAST(SUM(ambiguous) AS BIGINT), MIN(created_at) FROM deliveries GROUP BY state";
+    for row in tx.query(sql, &[])? {
+        let count = row.int(1)?;
+        outbox.ambiguous += row.int(2)?;
+        match row.text(0)?.as_str() {
+            "queued" => (outbox.queued, outbox.oldest_queued) = (count, row.opt_time(3)?),
+            "sending" => outbox.sending = count,
+            "sent" => outbox.sent = count,
+            "dead" => outbox.dead = count,
+            _ => outbox.suppressed = count,
+        }
+    }
+    Ok(outbox)
+}
+
+/// A delivery as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// Its id.
+    pub id: String,
+    /// The recipient's address.
+    pub to: String,
+    /// `alert` or `digest`.
+    pub kind: String,
+    /// The state's word.
+    pub state: String,
+    /// Tries so far.
+    pub attempts: i64,
+    /// When it was queued.
+    pub created_at: Timestamp,
+    /// When it is to be tried (again).
+    pub due_at: Timestamp,
+    /// What happened last, for a person.
+    pub detail: String,
+}
+
+/// The newest deliveries, in one state or all.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn newest(tx: &mut Tx<'_>, state: Option<&str>, limit: i64) -> Result<Vec<Shown>, StoreError> {
+    let sql = "SELECT d.id, s.email, d.kind, d.state, d.attempts, d.created_at, d.due_at, d.detail FROM deliveries d
+         JOIN subscriptions s ON s.id = d.subscription WHERE (CAST($1 AS TEXT) IS NULL OR d.state = $1)
+         ORDER BY d.created_at DESC, d.id DESC LIMIT CAST($2 AS BIGINT)";
+    let rows = tx.query(sql, &[state.map(str::to_owned).into(), limit.into()])?;
+    rows.iter()
+        .map(|row| {
+            Ok(Shown {
+                id: row.text(0)?,
+                to: row.text(1)?,
+                kind: row.text(2)?,
+                state: row.text(3)?,
+                attempts: row.int(4)?,
+                created_at: row.time(5)?,
+                due_at: row.time(6)?,
+                detail: row.text(7)?,
+            })
+        })
+        .collect()
+}
+
+/// When an alert about `advisory` was accepted for `subscription`, if it was.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn alerted_at(tx: &mut Tx<'_>, subscription: &str, seq: i64) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT finished_at FROM deliveries WHERE subscription = $1 AND event_seq = $2 AND state = 'sent'";
+    tx.query_one(sql, &[subscription.into(), seq.into()])?.map_or(Ok(None), |row| row.opt_time(0))
+}
+
+/// The next instant at which a waiting delivery is due.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, StoreError> {
+    tx.query_one("SELECT MIN(due_at) FROM deliveries WHERE state = 'queued'", &[])?
+        .map_or(Ok(None), |row| row.opt_time(0))
+}
+
+fn claimed(row: &Row) -> Result<Claimed, StoreError> {
+    Ok(Claimed {
+        id: row.text(0)?,
+        subscription: row.text(1)?,
+        channel: row.text(2)?,
+        kind: row.text(3)?,
+        event_seq: row.opt_int(4)?,
+        payload: row.text(5)?,
+        attempts: row.int(6)?,
+        fence: row.int(7)?,
+        created_at: row.time(8)?,
+    })
+}

@@ -1,0 +1,111 @@
+//! Items and the names under which sources show them.
+
+use std::collections::HashMap;
+
+use super::{Row, StoreError, Tx, counters, list};
+use crate::model::advisory::AdvisoryId;
+use crate::model::clock::Timestamp;
+use crate::model::draft::Draft;
+
+/// How many keys one look-up carries: well under both engines' limits on parameters.
+const LOOKUP: usize = 200;
+
+const INSERT: &str = "INSERT INTO items (id, source, advisory, content_hash, first_seen, changed_at, body)
+     VALUES ($1, $2, $3, $4, $5, $5, $6)";
+
+const UPDATE: &str = "UPDATE items SET content_hash = $2, changed_at = $3, body = $4 WHERE id = $1";
+
+const NAME: &str = "INSERT INTO item_keys (source, key, item) VALUES ($1, $2, $3) ON CONFLICT (source, key) DO NOTHING";
+
+const OF_ADVISORY: &str = "SELECT body FROM items WHERE advisory = $1 ORDER BY id";
+
+/// What is stored of an item, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its number.
+    pub id: i64,
+    /// Its advisory.
+    pub advisory: AdvisoryId,
+    /// The hash of what it said.
+    pub content_hash: String,
+    /// When it was first stored.
+    pub first_seen: Timestamp,
+}
+
+/// The items that `source` has shown under any of `keys`, by key.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn known(tx: &mut Tx<'_>, source: &str, keys: &[&str]) -> Result<HashMap<String, Known>, StoreError> {
+    let mut found = HashMap::new();
+    for chunk in keys.chunks(LOOKUP) {
+        let sql = format!(
+            "SELECT k.key, i.id, i.advisory, i.content_hash, i.first_seen FROM item_keys k JOIN items i ON i.id = k.item
+             WHERE k.source = $1 AND k.key IN ({})",
+            list(chunk.len(), 2)
+        );
+        let mut args = vec![source.into()];
+        args.extend(chunk.iter().map(|key| (*key).into()));
+        for row in tx.query(&sql, &args)? {
+            found.insert(row.text(0)?, known_of(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Stores a new item and its names.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn insert(tx: &mut Tx<'_>, draft: &Draft, advisory: &AdvisoryId) -> Result<(), StoreError> {
+    let id = counters::next(tx, counters::Counter::Item)?;
+    let args = [
+        id.into(),
+        draft.source.as_str().into(),
+        advisory.0.as_str().into(),
+        draft.content_hash.as_str().into(),
+        draft.first_seen.into(),
+        super::to_json(draft)?.into(),
+    ];
+    tx.execute(INSERT, &args)?;
+    name(tx, draft, id)
+}
+
+/// Stores what a known item says now, and names that are new.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn update(tx: &mut Tx<'_>, known: &Known, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
+    let args = [known.id.into(), draft.content_hash.as_str().into(), now.into(), super::to_json(draft)?.into()];
+    tx.execute(UPDATE, &args)?;
+    name(tx, draft, known.id)
+}
+
+/// Adds names to a known item.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn name(tx: &mut Tx<'_>, draft: &Draft, item: i64) -> Result<(), StoreError> {
+    for key in &draft.keys {
+        tx.execute(NAME, &[draft.source.as_str().into(), key.as_str().into(), item.into()])?;
+    }
+    Ok(())
+}
+
+/// Every item of an advisory, in order of arrival.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn of_advisory(tx: &mut Tx<'_>, advisory: &AdvisoryId) -> Result<Vec<Draft>, StoreError> {
+    let rows = tx.query(OF_ADVISORY, &[advisory.0.as_str().into()])?;
+    rows.iter().map(|row| super::from_json(&row.text(0)?)).collect()
+}
+
+fn known_of(row: &Row) -> Result<Known, StoreError> {
+    Ok(Known {
+        id: row.int(1)?,
+        advisory: AdvisoryId(row.text(2)?),
+        content_hash: row.text(3)?,
+        first_seen: row.time(4)?,
+    })
+}

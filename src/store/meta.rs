@@ -1,0 +1,16 @@
+//! Facts about this installation, such as its secret.
+
+use super::{StoreError, Tx};
+
+const INSERT: &str = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+const SELECT: &str = "SELECT value FROM meta WHERE key = $1";
+
+/// The value of `key`; where there is none, `fresh` is stored first. Every caller gets the same value.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn get_or_insert(tx: &mut Tx<'_>, key: &str, fresh: &str) -> Result<String, StoreError> {
+    tx.execute(INSERT, &[key.into(), fresh.into()])?;
+    let row = tx.query_one(SELECT, &[key.into()])?;
+    row.ok_or_else(|| StoreError::custom(format!("{key} vanished")))?.text(0)
+}

@@ -1,0 +1,187 @@
+-- Numbers that only grow: ids, and the order of ingestion.
+CREATE TABLE counters (
+    name TEXT PRIMARY KEY,
+    value BIGINT NOT NULL
+);
+
+-- Sources: what is known of their reading. One row appears at a source's first try.
+CREATE TABLE sources (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    since BIGINT,
+    last_attempt BIGINT,
+    last_success BIGINT,
+    next_due BIGINT,
+    failures BIGINT NOT NULL,
+    items BIGINT NOT NULL,
+    detail TEXT NOT NULL,
+    baseline BOOLEAN NOT NULL,
+    etag TEXT,
+    last_modified TEXT,
+    validators_for TEXT,
+    lease_holder TEXT,
+    lease_until BIGINT
+);
+
+-- Advisories: the newest state, and what lists and matching need of it.
+CREATE TABLE advisories (
+    id TEXT PRIMARY KEY,
+    number BIGINT NOT NULL UNIQUE,
+    revision BIGINT NOT NULL,
+    revised_at BIGINT NOT NULL,
+    first_seen BIGINT NOT NULL,
+    title TEXT NOT NULL,
+    severity BIGINT NOT NULL,
+    exploited BOOLEAN NOT NULL
+);
+CREATE INDEX advisories_by_time ON advisories (revised_at);
+
+CREATE TABLE revisions (
+    advisory TEXT NOT NULL REFERENCES advisories (id),
+    number BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (advisory, number)
+);
+
+-- What makes two items one advisory: CVE sets and publishers' advisory ids.
+CREATE TABLE advisory_keys (
+    key TEXT PRIMARY KEY,
+    advisory TEXT NOT NULL REFERENCES advisories (id)
+);
+CREATE INDEX advisory_keys_by_advisory ON advisory_keys (advisory);
+
+CREATE TABLE advisory_cves (
+    cve TEXT NOT NULL,
+    advisory TEXT NOT NULL REFERENCES advisories (id),
+    PRIMARY KEY (cve, advisory)
+);
+
+CREATE TABLE tags (
+    advisory TEXT NOT NULL REFERENCES advisories (id),
+    platform TEXT NOT NULL,
+    confidence DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (advisory, platform)
+);
+CREATE INDEX tags_by_platform ON tags (platform, advisory);
+
+-- Items: what sources published, normalized, with the advisory that each belongs to.
+CREATE TABLE items (
+    id BIGINT PRIMARY KEY,
+    source TEXT NOT NULL,
+    advisory TEXT NOT NULL REFERENCES advisories (id),
+    content_hash TEXT NOT NULL,
+    first_seen BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX items_by_advisory ON items (advisory, id);
+
+-- Every name under which a source has shown an item (guid, link, content hash).
+CREATE TABLE item_keys (
+    source TEXT NOT NULL,
+    key TEXT NOT NULL,
+    item BIGINT NOT NULL REFERENCES items (id),
+    PRIMARY KEY (source, key)
+);
+CREATE INDEX item_keys_by_item ON item_keys (item);
+
+-- Facts about a CVE from catalogs, whichever advisory it belongs to.
+CREATE TABLE cve_facts (
+    cve TEXT PRIMARY KEY,
+    kev TEXT NOT NULL,
+    source_name TEXT NOT NULL
+);
+
+-- Events: revisions that people hear of, in the order of ingestion. fanned_out turns true when every match has its delivery.
+CREATE TABLE events (
+    seq BIGINT PRIMARY KEY,
+    advisory TEXT NOT NULL REFERENCES advisories (id),
+    revision BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    reasons TEXT NOT NULL,
+    severity BIGINT NOT NULL,
+    exploited BOOLEAN NOT NULL,
+    at BIGINT NOT NULL,
+    fanned_out BOOLEAN NOT NULL,
+    fan_cursor TEXT NOT NULL
+);
+CREATE INDEX events_to_fan_out ON events (seq) WHERE NOT fanned_out;
+
+CREATE TABLE event_platforms (
+    seq BIGINT NOT NULL REFERENCES events (seq),
+    platform TEXT NOT NULL,
+    PRIMARY KEY (seq, platform)
+);
+
+-- Subscriptions: who wants to hear of what. start_seq: events up to it are history to the subscriber.
+CREATE TABLE subscriptions (
+    id TEXT PRIMARY KEY,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL UNIQUE,
+    active BOOLEAN NOT NULL,
+    everything BOOLEAN NOT NULL,
+    floor BIGINT NOT NULL,
+    instant BOOLEAN NOT NULL,
+    digest TEXT NOT NULL,
+    digest_day TEXT NOT NULL,
+    digest_at TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    consent TEXT NOT NULL,
+    consent_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    start_seq BIGINT NOT NULL,
+    digest_cut BIGINT NOT NULL,
+    digest_due BIGINT,
+    digest_period TEXT
+);
+CREATE INDEX subscriptions_to_everything ON subscriptions (id) WHERE everything;
+CREATE INDEX subscriptions_by_digest ON subscriptions (digest_due) WHERE active;
+
+CREATE TABLE subscription_platforms (
+    subscription TEXT NOT NULL REFERENCES subscriptions (id),
+    platform TEXT NOT NULL,
+    PRIMARY KEY (platform, subscription)
+);
+CREATE INDEX subscription_platforms_by_subscription ON subscription_platforms (subscription);
+
+-- Deliveries: the outbox. The id names recipient, channel and event or period, so that a second one cannot exist.
+CREATE TABLE deliveries (
+    id TEXT PRIMARY KEY,
+    subscription TEXT NOT NULL REFERENCES subscriptions (id),
+    channel TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    event_seq BIGINT,
+    payload TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    ambiguous BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    lease_holder TEXT,
+    lease_until BIGINT,
+    fence BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    finished_at BIGINT,
+    detail TEXT NOT NULL
+);
+CREATE INDEX deliveries_to_send ON deliveries (due_at) WHERE state = 'queued';
+CREATE INDEX deliveries_in_flight ON deliveries (lease_until) WHERE state = 'sending';
+CREATE INDEX deliveries_by_subscription ON deliveries (subscription, event_seq);
+
+-- One row a try: written before the first byte goes out, completed after the answer.
+CREATE TABLE attempts (
+    delivery TEXT NOT NULL REFERENCES deliveries (id),
+    number BIGINT NOT NULL,
+    started_at BIGINT NOT NULL,
+    finished_at BIGINT,
+    outcome TEXT,
+    detail TEXT,
+    PRIMARY KEY (delivery, number)
+);
+
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+INSERT INTO counters (name, value) VALUES ('advisory', 0), ('event', 0), ('ingest', 0), ('item', 0), ('subscription', 0);

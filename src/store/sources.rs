@@ -1,0 +1,117 @@
+//! Source health, validators and leases.
+
+use std::time::Duration;
+
+use super::{Row, StoreError, Tx};
+use crate::model::clock::Timestamp;
+use crate::model::health::{SourceHealth, Validators};
+
+const COLUMNS: &str = "id, state, since, last_attempt, last_success, next_due, failures, items, detail, baseline";
+
+const CREATE: &str =
+    "INSERT INTO sources (id, state, failures, items, detail, baseline) VALUES ($1, 'new', 0, 0, '', FALSE)
+     ON CONFLICT (id) DO NOTHING";
+
+const LEASE: &str = "UPDATE sources SET lease_holder = $2, lease_until = $4
+     WHERE id = $1 AND (lease_until IS NULL OR lease_until < $3 OR lease_holder = $2)";
+
+const RELEASE: &str = "UPDATE sources SET lease_holder = NULL, lease_until = NULL WHERE id = $1 AND lease_holder = $2";
+
+const VALIDATORS: &str = "SELECT etag, last_modified FROM sources WHERE id = $1 AND validators_for = $2";
+
+const KEEP_VALIDATORS: &str = "UPDATE sources SET etag = $2, last_modified = $3, validators_for = $4 WHERE id = $1";
+
+const SAVE: &str = "UPDATE sources SET state = $2, since = $3, last_attempt = $4, last_success = $5, next_due = $6,
+     failures = $7, items = $8, detail = $9, baseline = $10 WHERE id = $1";
+
+/// Leases the source to `holder` until `now + lasting`; false where another holds it.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn lease(tx: &mut Tx<'_>, id: &str, holder: &str, now: Timestamp, lasting: Duration) -> Result<bool, StoreError> {
+    tx.execute(CREATE, &[id.into()])?;
+    let taken = tx.execute(LEASE, &[id.into(), holder.into(), now.into(), now.plus(lasting).into()])?;
+    Ok(taken == 1)
+}
+
+/// Gives the lease back.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn release(tx: &mut Tx<'_>, id: &str, holder: &str) -> Result<(), StoreError> {
+    tx.execute(RELEASE, &[id.into(), holder.into()]).map(drop)
+}
+
+/// The health of every source that was ever tried, by id.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn all(tx: &mut Tx<'_>) -> Result<Vec<SourceHealth>, StoreError> {
+    tx.query(&format!("SELECT {COLUMNS} FROM sources ORDER BY id"), &[])?.iter().map(health).collect()
+}
+
+/// The health of one source; a new one where it was never tried.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn get(tx: &mut Tx<'_>, id: &str) -> Result<SourceHealth, StoreError> {
+    match tx.query_one(&format!("SELECT {COLUMNS} FROM sources WHERE id = $1"), &[id.into()])? {
+        Some(row) => health(&row),
+        None => Ok(SourceHealth { source: id.to_owned(), ..SourceHealth::default() }),
+    }
+}
+
+/// Stores the health of a source that has been leased at least once.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn save(tx: &mut Tx<'_>, health: &SourceHealth) -> Result<(), StoreError> {
+    let args = [
+        health.source.as_str().into(),
+        health.state.as_str().into(),
+        health.since.into(),
+        health.last_attempt.into(),
+        health.last_success.into(),
+        health.next_due.into(),
+        health.failures.into(),
+        health.items.into(),
+        health.detail.as_str().into(),
+        health.baseline.into(),
+    ];
+    tx.execute(SAVE, &args).map(drop)
+}
+
+/// The validators kept for the source, if they were kept for the same `reading` (address and parser version).
+///
+/// # Errors
+/// Fails where the database does.
+pub fn validators(tx: &mut Tx<'_>, id: &str, reading: &str) -> Result<Validators, StoreError> {
+    match tx.query_one(VALIDATORS, &[id.into(), reading.into()])? {
+        Some(row) => Ok(Validators { etag: row.opt_text(0)?, last_modified: row.opt_text(1)? }),
+        None => Ok(Validators::default()),
+    }
+}
+
+/// Keeps the validators of a document that was read whole.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn keep_validators(tx: &mut Tx<'_>, id: &str, reading: &str, kept: &Validators) -> Result<(), StoreError> {
+    let args = [id.into(), kept.etag.clone().into(), kept.last_modified.clone().into(), reading.into()];
+    tx.execute(KEEP_VALIDATORS, &args).map(drop)
+}
+
+fn health(row: &Row) -> Result<SourceHealth, StoreError> {
+    Ok(SourceHealth {
+        source: row.text(0)?,
+        state: row.text(1)?.parse().map_err(StoreError::custom)?,
+        since: row.opt_time(2)?,
+        last_attempt: row.opt_time(3)?,
+        last_success: row.opt_time(4)?,
+        next_due: row.opt_time(5)?,
+        failures: row.int(6)?,
+        items: row.int(7)?,
+        detail: row.text(8)?,
+        baseline: row.bool(9)?,
+    })
+}

@@ -1,0 +1,41 @@
+//! Leaving: a link that only asks (scanners follow links), and a form or a mail program's one click that does it
+//! (RFC 8058 section 3.2: no cookie, no sign-in, no redirect; a repeat is as good as the first).
+
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
+use axum::response::Html;
+use minijinja::context;
+
+use super::State;
+use crate::jobs::letters;
+use crate::store::{StoreError, subscriptions};
+
+/// Asks whether to leave. Changes nothing.
+pub(super) async fn ask(Shared(state): Shared<State>, Path(token): Path<String>) -> (StatusCode, Html<String>) {
+    if letters::subscription_of(&state.0.context.secret, &token).is_none() {
+        return not_ours(&state);
+    }
+    (StatusCode::OK, state.0.views.render("unsubscribe.html", context! { token, done => false }))
+}
+
+/// Ends the subscription.
+pub(super) async fn leave(Shared(state): Shared<State>, Path(token): Path<String>) -> (StatusCode, Html<String>) {
+    let context = &state.0.context;
+    let Some(id) = letters::subscription_of(&context.secret, &token) else { return not_ours(&state) };
+    let now = context.clock.now();
+    let ended: Result<bool, StoreError> = context.store.write(move |tx| subscriptions::end(tx, &id, now)).await;
+    match ended {
+        Ok(_) => (StatusCode::OK, state.0.views.render("unsubscribe.html", context! { token, done => true })),
+        Err(error) => {
+            tracing::error!("An unsubscribe failed: {error}");
+            state.0.views.problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "This could not be stored just now. Please try again in a minute.",
+            )
+        }
+    }
+}
+
+fn not_ours(state: &State) -> (StatusCode, Html<String>) {
+    state.0.views.problem(StatusCode::NOT_FOUND, "This link is not complete. Please use the whole link from the mail.")
+}

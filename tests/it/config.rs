@@ -1,0 +1,4 @@
+//! What people write in `sources.toml` and `rattlewatch.toml`, and what they are told.
+
+mod settings;
+mod sources;
