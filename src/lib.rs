@@ -36,7 +36,7 @@ pub mod config;
 // pub mod http;
 // pub mod formats;
 pub mod enrichers;
-// pub mod platforms;
+pub mod platforms;
 pub mod channels;
 pub mod pipeline;
 pub mod store;
