@@ -5,6 +5,7 @@ mod support;
 
 mod config;
 mod http;
+mod platforms;
 mod formats;
 mod smtp;
 mod store;
