@@ -9,7 +9,6 @@ use crate::channels::email::{Email, Phases, Sender, SmtpRelay, TlsMode};
 use crate::channels::{Channel, file::Outbox};
 use crate::config::settings::{self, Database, LogFormat, Overrides, Settings, Smtp, SmtpTls};
 use crate::config::sources::{self, Known, Source};
-use crate::config::written::read_file;
 use crate::formats;
 use crate::http::{Client, Guard, Identity, Limits};
 use crate::jobs::context::{self, Context, Parts};
@@ -51,11 +50,7 @@ pub(super) fn settings(global: &Global) -> Result<Settings, Failure> {
 
 /// The platforms: built in, or from the file that the settings name.
 pub(super) fn catalog(settings: &Settings) -> Result<Arc<Catalog>, Failure> {
-    let catalog = match settings.platforms.as_deref() {
-        None => Catalog::built_in()?,
-        Some(path) => Catalog::parse(&read_file(path)?, &path.display().to_string())?,
-    };
-    Ok(Arc::new(catalog))
+    Ok(Arc::new(Catalog::load(settings.platforms.as_deref())?))
 }
 
 /// The sources: built in, or from the file that the settings name.

@@ -52,6 +52,7 @@ static EXPLOITED: LazyLock<Regex> = LazyLock::new(|| {
           | \bexploit(?:ed|ation|ing)\b[^.\n]{0,60}\bin[\s-]the[\s-]wild\b
           | \b(?:under|seen|observed|ongoing|confirmed)\s+(?:active\s+)?(?:attack|exploitation)\b
           | \b(?:has|have|had|was|were|is|are)\s+(?:been\s+)?(?:being\s+)?(?:actively\s+)?exploited\b
+          | \b(?:is|are)\s+aware\s+of\s+(?:the\s+)?(?:active\s+|ongoing\s+|limited\s+|targeted\s+|reported\s+)?exploit(?:ation|s)\b
           | \bknown\s+(?:to\s+be\s+)?exploited\s+vulnerabilit
           | \b(?:threat|malicious|ransomware)\s+(?:actors?|groups?|operators?)\b[^.\n]{0,60}\bexploit(?:ed|ing|s)?\b
           | \bzero[\s-]day\b[^.\n]{0,40}\b(?:attack|exploited)
@@ -166,6 +167,7 @@ mod tests {
         for said in [
             "This vulnerability is being actively exploited.",
             "Fortinet is aware of exploitation in the wild of this flaw.",
+            "CISA is aware of exploitation of a newly disclosed vulnerability.",
             "CVE-2024-1709 has been exploited by ransomware groups.",
             "CISA Adds One Known Exploited Vulnerability to Catalog",
             "Threat actors are exploiting the flaw to deploy web shells.",

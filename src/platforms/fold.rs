@@ -1,170 +1,199 @@
-//! Text as it is compared: lowercase and NFKC, a hyphen or a run of whitespace between words one space, with a way
-//! back to the bytes that were published.
+//! Text as names are looked for in it: one case, one form of every letter, one separator, and the way back to the
+//! words as published.
 //!
-//! Rule: every folded byte knows the published character it comes from; work is linear in the text.
+//! Rule: a catalog's names and an advisory's text pass through the same [`fold`], and nothing else compares them.
+//! Compatibility forms are decomposed (NFKD), marks and invisible characters dropped, letters lowered; every run of
+//! white space, hyphens and underscores becomes one space (an empty line becomes `\n`), and `&` becomes `and`.
+//! So `N‑central`, `N central` and `n_central` are one.
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
-/// The longest folded name, in bytes: how far a match reaches.
-pub(super) const NAME_MAX: usize = 100;
-/// How much of a field is read, in bytes.
-pub(super) const TEXT_MAX: usize = 256 * 1024;
+use crate::model::text::is_bidi_control;
 
-/// A text, folded.
+/// Folded text and where each part of it came from.
 #[derive(Debug, Default)]
-pub(super) struct Folded<'t> {
-    /// What was published.
-    original: &'t str,
-    /// What is compared.
+pub(super) struct Folded {
+    /// The folded text.
     pub(super) text: String,
-    /// For each byte of `text` the offset in `original` of the character it comes from.
-    origins: Vec<u32>,
-    /// Where in `text` sentences end, ascending.
-    sentence_ends: Vec<u32>,
-    /// Where in `text` words begin, ascending.
-    words: Vec<u32>,
+    /// (offset in `text`, offset in the original): from here on both advance alike, until the next entry.
+    shifts: Vec<(u32, u32)>,
+    /// White space was pushed last, with this many line ends in it.
+    line_ends: usize,
 }
 
-/// `name` as patterns hold it.
+/// `text` folded.
+pub(super) fn fold(text: &str) -> Folded {
+    let mut folded = Folded { text: String::with_capacity(text.len() + 8), ..Folded::default() };
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        folded.note(at);
+        if byte.is_ascii() {
+            at += match byte {
+                b'&' => folded.ampersand(&text[at..]),
+                _ => {
+                    folded.push_ascii(byte);
+                    1
+                }
+            };
+            continue;
+        }
+        let Some(c) = text[at..].chars().next() else { break };
+        folded.push_char(c);
+        at += c.len_utf8();
+    }
+    folded.note(at);
+    folded
+}
+
+/// A name folded, without spaces at its ends.
 pub(super) fn fold_name(name: &str) -> String {
-    Folded::new(name.trim()).text
+    fold(name).text.trim().to_owned()
 }
 
-/// `name` as patterns hold it, but in its own case.
-pub(super) fn fold_keeping_case(name: &str) -> String {
-    let mut folded = Folded::default();
-    folded.fill(name.trim(), false);
-    folded.text
-}
-
-/// Whether `c` runs on into a neighboring letter to form one word. Scripts written without spaces do not.
-pub(super) fn joins(c: char) -> bool {
-    if c.is_ascii() {
-        return c.is_ascii_alphanumeric() || c == '_';
-    }
-    c.is_alphanumeric()
-        && !matches!(u32::from(c), 0x0e00..=0x0eff | 0x1000..=0x109f | 0x1780..=0x17ff | 0x2e80..=0xd7ff | 0xf900..=0xfaff | 0x20000..=0x3ffff)
-}
-
-impl<'t> Folded<'t> {
-    /// `text` folded, of which at most [`TEXT_MAX`] bytes are read.
-    pub(super) fn new(text: &'t str) -> Self {
-        let text = &text[..text.floor_char_boundary(TEXT_MAX)];
-        let mut folded = Self { original: text, ..Self::default() };
-        folded.fill(text, true);
-        folded
+impl Folded {
+    /// The offset in the original of the folded byte at `offset`.
+    pub(super) fn origin(&self, offset: usize) -> usize {
+        let index = self.shifts.partition_point(|(folded, _)| *folded as usize <= offset);
+        match index.checked_sub(1).and_then(|index| self.shifts.get(index)) {
+            Some((folded, original)) => offset - *folded as usize + *original as usize,
+            None => offset,
+        }
     }
 
-    fn fill(&mut self, text: &str, lower: bool) {
-        self.text.reserve(text.len());
-        self.origins.reserve(text.len());
-        let mut characters = text.char_indices().peekable();
-        let mut in_word = false;
-        while let Some((offset, c)) = characters.next() {
-            if c.is_ascii_alphanumeric() {
-                if !in_word {
-                    self.words.push(narrow(self.text.len()));
-                    in_word = true;
-                }
-                self.text.push(if lower { c.to_ascii_lowercase() } else { c });
-                self.origins.push(narrow(offset));
-                continue;
-            }
-            in_word &= c == '_' || !c.is_ascii();
-            let next = characters.peek().map(|(_, next)| *next);
-            if c.is_whitespace() {
-                let mut breaks = usize::from(c == '\n');
-                while let Some((_, space)) = characters.next_if(|(_, next)| next.is_whitespace()) {
-                    breaks += usize::from(space == '\n');
-                }
-                self.push(if breaks > 1 { '\n' } else { ' ' }, offset);
-                if breaks > 1 {
-                    self.sentence_ends.push(narrow(self.text.len()));
-                }
-            } else if is_hyphen(c) {
-                let inside = self.text.ends_with(|last: char| !last.is_whitespace())
-                    && next.is_some_and(|next| !next.is_whitespace());
-                self.push(if inside { ' ' } else { '-' }, offset);
-            } else if c.is_ascii() {
-                self.push(c, offset);
-                if matches!(c, '.' | '!' | '?') && next.is_none_or(char::is_whitespace) {
-                    self.sentence_ends.push(narrow(self.text.len()));
-                }
-            } else {
-                self.push_folded(c, offset, lower, &mut in_word);
+    /// The words of `original` between two folded offsets, and where they begin there.
+    pub(super) fn published<'t>(&self, original: &'t str, start: usize, end: usize) -> (usize, &'t str) {
+        let mut from = self.origin(start).min(original.len());
+        let mut to = self.origin(end).clamp(from, original.len());
+        while !original.is_char_boundary(from) {
+            from -= 1;
+        }
+        while !original.is_char_boundary(to) {
+            to += 1;
+        }
+        let words = &original[from..to];
+        (from, words.trim_end_matches(|c: char| c.is_whitespace() || is_hyphen(c) || is_dropped(c) || c == '_'))
+    }
+
+    /// Notes that the original stands at `original` now, where that does not follow from the last note.
+    fn note(&mut self, original: usize) {
+        let here = self.text.len();
+        let (folded, from) = self.shifts.last().copied().unwrap_or((0, 0));
+        if here - folded as usize != original - from as usize {
+            match self.shifts.last_mut() {
+                Some(last) if last.0 as usize == here => last.1 = offset(original),
+                _ => self.shifts.push((offset(here), offset(original))),
             }
         }
     }
 
-    fn push_folded(&mut self, c: char, offset: usize, lower: bool, in_word: &mut bool) {
-        if is_invisible(c) {
+    fn push_ascii(&mut self, byte: u8) {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' => self.push(byte),
+            b'A'..=b'Z' => self.push(byte | 0x20),
+            b'\n' => {
+                self.separate();
+                self.line_ends += 1;
+                if self.line_ends == 2 && self.text.pop().is_some() {
+                    self.text.push('\n');
+                }
+            }
+            b' ' | b'-' | b'_' | b'\t' | b'\r' => self.separate(),
+            0..=31 | 127 => {}
+            _ => self.push(byte),
+        }
+    }
+
+    fn push(&mut self, ascii: u8) {
+        self.line_ends = 0;
+        self.text.push(char::from(ascii));
+    }
+
+    fn push_char(&mut self, c: char) {
+        if is_dropped(c) {
             return;
         }
-        for c in std::iter::once(c).nfkc() {
-            if c.is_alphanumeric() && !*in_word {
-                self.words.push(narrow(self.text.len()));
-            }
-            *in_word = c.is_alphanumeric();
-            match lower {
-                true => c.to_lowercase().for_each(|c| self.push(c, offset)),
-                false => self.push(c, offset),
+        if c.is_whitespace() || is_hyphen(c) {
+            self.separate();
+            return;
+        }
+        for part in std::iter::once(c).nfkd().flat_map(char::to_lowercase) {
+            match u8::try_from(part) {
+                Ok(b'&') => self.text.push_str("and"),
+                Ok(byte) if byte.is_ascii() => self.push_ascii(byte),
+                _ if is_combining_mark(part) => {}
+                _ => {
+                    self.line_ends = 0;
+                    self.text.push(part);
+                }
             }
         }
-        if matches!(c, '。' | '！' | '？') {
-            self.sentence_ends.push(narrow(self.text.len()));
+    }
+
+    /// One space, unless one stands there already or nothing does.
+    fn separate(&mut self) {
+        if !matches!(self.text.as_bytes().last(), None | Some(b' ' | b'\n')) {
+            self.text.push(' ');
         }
     }
 
-    fn push(&mut self, c: char, offset: usize) {
-        self.text.push(c);
-        self.origins.resize(self.text.len(), narrow(offset));
-    }
-
-    /// The published bytes of `start..end` of the folded text: where they begin, and what they are.
-    pub(super) fn published(&self, start: usize, end: usize) -> (usize, &'t str) {
-        let origin = |at: usize| self.origins.get(at).map_or(self.original.len(), |origin| *origin as usize);
-        let first = origin(start);
-        let last = origin(end.saturating_sub(1));
-        let end = last + self.original[last..].chars().next().map_or(0, char::len_utf8);
-        (first, &self.original[first..end])
-    }
-
-    /// Whether `start..end` of the folded text stands alone: it does not run on into a longer word at either side.
-    pub(super) fn is_whole(&self, start: usize, end: usize) -> bool {
-        let runs_on =
-            |inside: Option<char>, outside: Option<char>| inside.is_some_and(joins) && outside.is_some_and(joins);
-        let found = &self.text[start..end];
-        !runs_on(found.chars().next(), self.text[..start].chars().next_back())
-            && !runs_on(found.chars().next_back(), self.text[end..].chars().next())
-    }
-
-    /// Whether the published text at the folded byte `start` is part of an address such as `https://example.org/`
-    /// or a handle such as `@example`: a name in it says nothing.
-    pub(super) fn in_address(&self, start: usize) -> bool {
-        const REACH: usize = 300;
-        let (at, _) = self.published(start, start + 1);
-        let before = &self.original.as_bytes()[at.saturating_sub(REACH)..at];
-        let word = before.iter().rposition(u8::is_ascii_whitespace).map_or(before, |space| &before[space + 1..]);
-        word.ends_with(b"@") || word.windows(3).any(|window| window == b"://")
-    }
-
-    /// Whether two folded bytes stand in one sentence or at most `words` words apart.
-    pub(super) fn are_near(&self, earlier: usize, later: usize, words: usize) -> bool {
-        let rank = |places: &[u32], at: usize| places.partition_point(|place| *place as usize <= at);
-        rank(&self.sentence_ends, earlier) == rank(&self.sentence_ends, later)
-            || rank(&self.words, later).saturating_sub(rank(&self.words, earlier)) <= words
+    /// What an ampersand at the head of `rest` means, and how many bytes it takes: left-over entities included.
+    fn ampersand(&mut self, rest: &str) -> usize {
+        if rest.starts_with("&nbsp;") {
+            self.separate();
+            return 6;
+        }
+        self.line_ends = 0;
+        self.text.push_str("and");
+        if rest.starts_with("&amp;") { 5 } else { 1 }
     }
 }
 
-/// Offsets fit: [`TEXT_MAX`] bytes grow to at most a few MB.
-fn narrow(offset: usize) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX)
+/// Offsets fit 32 bits: texts are bounded far below 4 GiB, and the rest is cut off by saturation.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 fn is_hyphen(c: char) -> bool {
-    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}')
+    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}')
 }
 
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// Marks that say nothing and characters that cannot be seen.
+fn is_dropped(c: char) -> bool {
+    matches!(c, '™' | '®' | '©' | '℠' | '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{180e}')
+        || is_bidi_control(c)
+        || matches!(c, '\u{fe00}'..='\u{fe0f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_name_fold_alike() {
+        for spelling in
+            ["N-central", "N\u{2011}Central", "n_central", "N\u{a0}CENTRAL", "Ｎ－central", "N\u{200b}-cen\u{ad}tral"]
+        {
+            assert_eq!(fold_name(spelling), "n central", "{spelling}");
+        }
+        assert_eq!(fold_name("Backup &amp; Replication™"), "backup and replication");
+        assert_eq!(fold_name("Cafe\u{301} CAFÉ"), "cafe cafe");
+    }
+
+    #[test]
+    fn an_empty_line_parts_and_a_line_end_does_not() {
+        assert_eq!(fold("End\r\nof  line\n\nNext").text, "end of line\nnext");
+    }
+
+    #[test]
+    fn the_words_are_found_again_as_published() {
+        let original = "Ｔhe  “Vee\u{ad}am®  Backup & Replication” is bröken";
+        let folded = fold(original);
+        let start = folded.text.find("veeam").expect("folded");
+        let end = folded.text.find("” is").expect("folded");
+        let (at, words) = folded.published(original, start, end);
+        assert_eq!(words, "Vee\u{ad}am®  Backup & Replication");
+        assert_eq!(&original[at..at + words.len()], words);
+    }
 }

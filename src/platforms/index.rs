@@ -1,202 +1,190 @@
-//! Every name of the catalog in one automaton, and what a text holds of them.
-//!
-//! Rule: built once for a catalog; a text is read in one pass, and what is kept of it is bounded.
+//! Every name, context word and exclusion of the catalog in one automaton, so that a text is read once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::catalog::{Catalog, Platform};
-use super::fold::{Folded, NAME_MAX, fold_keeping_case, fold_name};
+use super::context::is_word;
+use super::fold::fold_name;
 
-/// How many names of one text are kept; a text with more is no advisory.
-const FOUND_MAX: usize = 20_000;
-/// A weak name and its context are this many words apart at most where they are not in one sentence.
-const NEAR_WORDS: usize = 12;
+/// Joined spellings (`NCentral`) are looked for from this many letters on.
+const JOINED_MIN: usize = 6;
+/// A plural `s` is accepted after names of this many bytes.
+const PLURAL_MIN: usize = 5;
+/// The longest model number after a name that asks for one, in bytes.
+const MODEL_MAX: usize = 24;
 
-/// A name of a platform.
-#[derive(Debug)]
+/// A platform by its place in the catalog.
+pub(super) type Place = u16;
+
+/// One way in which a platform is named.
+#[derive(Clone, Debug)]
 pub(super) struct Name {
-    /// The platform's number.
-    pub(super) platform: usize,
+    pub(super) platform: Place,
     /// As the catalog writes it.
-    pub(super) alias: String,
-    /// Whether it needs context.
-    pub(super) is_weak: bool,
-    /// The only spelling that counts, where case counts.
-    case: Option<String>,
+    pub(super) written: String,
+    /// Counts only with context.
+    pub(super) weak: bool,
+    /// Counts only in this case.
+    pub(super) exact: bool,
+    /// A model number must follow.
+    model: bool,
 }
 
-/// What one pattern of the automaton stands for.
+/// What a string that the automaton knows is used for.
 #[derive(Debug, Default)]
-struct Meaning {
-    /// Indexes into the names.
-    names: Vec<usize>,
-    /// The platforms whose matches it voids.
-    voids: Vec<usize>,
-    /// The number of the context word that it is.
-    context: Option<usize>,
-}
-
-/// A name found in a text.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Mention {
-    /// Where it begins in the folded text.
-    pub(super) start: usize,
-    /// Where it ends.
-    pub(super) end: usize,
-    /// Index of the name.
-    pub(super) name: usize,
-}
-
-/// A phrase or context word found: whose, from where, to where. Ordered so that searches find it.
-type Span = (usize, usize, usize);
-
-/// The automaton and what its patterns mean.
-#[derive(Debug)]
-pub(super) struct NameIndex {
-    /// Absent where the patterns are more than an automaton takes.
-    automaton: Option<AhoCorasick>,
-    meanings: Vec<Meaning>,
+struct Uses {
     names: Vec<Name>,
-    /// For each platform the numbers of its context words.
-    contexts: Vec<Vec<usize>>,
+    near: Vec<Place>,
+    /// Platforms that it excludes; true where the phrase holds a name of the platform itself.
+    not: Vec<(Place, bool)>,
 }
 
-/// What is gathered before the automaton is built.
-#[derive(Default)]
-struct Patterns {
-    numbers: HashMap<String, usize>,
-    texts: Vec<String>,
-    meanings: Vec<Meaning>,
+/// A string of the automaton found in a text, between word boundaries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit {
+    pattern: u32,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    model: bool,
 }
 
-impl Patterns {
-    fn meaning(&mut self, name: &str) -> &mut Meaning {
-        let text = fold_name(name);
-        let number = *self.numbers.entry(text).or_insert_with_key(|text| {
-            self.texts.push(text.clone());
-            self.meanings.push(Meaning::default());
-            self.texts.len() - 1
-        });
-        &mut self.meanings[number]
+impl Hit {
+    /// Whether both are the same words.
+    pub(super) fn is_same_as(self, other: Self) -> bool {
+        self.pattern == other.pattern
     }
 }
 
-impl NameIndex {
-    /// Of the platforms of `catalog`, numbered in its order.
+/// The automaton and what its strings are used for.
+pub(super) struct Index {
+    automaton: AhoCorasick,
+    uses: Vec<Uses>,
+}
+
+impl Index {
     pub(super) fn new(catalog: &Catalog) -> Self {
-        let mut patterns = Patterns::default();
-        let mut names = Vec::new();
-        let mut contexts = Vec::with_capacity(catalog.iter().len());
-        let mut context_count = 0;
-        for (number, platform) in catalog.iter().enumerate() {
-            for (alias, is_weak) in names_of(platform) {
-                let case = platform.case.contains(alias).then(|| fold_keeping_case(alias));
-                patterns.meaning(alias).names.push(names.len());
-                names.push(Name { platform: number, alias: alias.clone(), is_weak, case });
-            }
-            for phrase in &platform.not {
-                patterns.meaning(phrase).voids.push(number);
-            }
-            let mut own = Vec::with_capacity(platform.near.len());
-            for word in &platform.near {
-                own.push(*patterns.meaning(word).context.get_or_insert_with(|| {
-                    context_count += 1;
-                    context_count - 1
-                }));
-            }
-            contexts.push(own);
-        }
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&patterns.texts).ok();
-        Self { automaton, meanings: patterns.meanings, names, contexts }
+        let uses = uses(catalog);
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(uses.keys())
+            .expect("bounded by the catalog's own bounds");
+        Self { automaton, uses: uses.into_values().collect() }
     }
 
-    /// The name numbered `name`.
-    pub(super) fn name(&self, name: usize) -> &Name {
-        &self.names[name]
-    }
-
-    /// The names that count in `text`, in its order. A weak name of a platform for which `in_context` says so needs no
-    /// context word.
-    pub(super) fn mentions(&self, text: &Folded<'_>, in_context: &dyn Fn(usize) -> bool) -> Vec<Mention> {
-        let (mut mentions, voids, contexts) = self.scan(text);
-        mentions.retain(|mention| {
-            let name = &self.names[mention.name];
-            !is_void(&voids, name.platform, mention, &text.text)
-                && (!name.is_weak || in_context(name.platform) || self.has_context(text, &contexts, mention))
-                && !text.in_address(mention.start)
-        });
-        without_contained(mentions)
-    }
-
-    fn scan(&self, text: &Folded<'_>) -> (Vec<Mention>, Vec<Span>, Vec<Span>) {
-        let (mut mentions, mut voids, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
-        let Some(automaton) = &self.automaton else { return (mentions, voids, contexts) };
-        for found in automaton.find_overlapping_iter(&text.text) {
+    /// Everything known that stands in `folded`, in the order of its ends.
+    pub(super) fn scan(&self, folded: &str) -> Vec<Hit> {
+        let mut hits = Vec::with_capacity(32);
+        for found in self.automaton.find_overlapping_iter(folded) {
             let (start, end) = (found.start(), found.end());
-            if !text.is_whole(start, end) {
+            if !starts_word(folded, start) {
                 continue;
             }
-            let meaning = &self.meanings[found.pattern().as_usize()];
-            let counting = meaning.names.iter().filter(|name| {
-                let case = self.names[**name].case.as_deref();
-                case.is_none_or(|case| fold_keeping_case(text.published(start, end).1) == case)
-            });
-            mentions.extend(counting.map(|name| Mention { start, end, name: *name }));
-            voids.extend(meaning.voids.iter().map(|platform| (*platform, start, end)));
-            contexts.extend(meaning.context.map(|context| (context, start, end)));
-            if mentions.len().max(voids.len()).max(contexts.len()) > FOUND_MAX {
-                break;
+            let pattern = found.pattern().as_u32();
+            if let Some(end) = word_end(folded, start, end) {
+                hits.push(Hit { pattern, start, end, model: false });
+            }
+            let wants_model = self.uses_of(pattern).names.iter().any(|name| name.model);
+            if let (true, Some(end)) = (wants_model, model_end(folded, end)) {
+                hits.push(Hit { pattern, start, end, model: true });
             }
         }
-        voids.sort_unstable();
-        contexts.sort_unstable();
-        (mentions, voids, contexts)
+        hits
     }
 
-    fn has_context(&self, text: &Folded<'_>, contexts: &[Span], mention: &Mention) -> bool {
-        self.contexts[self.names[mention.name].platform].iter().any(|context| {
-            let after = contexts.partition_point(|span| *span < (*context, mention.end, 0));
-            let next = contexts.get(after).filter(|span| span.0 == *context);
-            if next.is_some_and(|span| text.are_near(mention.end - 1, span.1, NEAR_WORDS)) {
-                return true;
-            }
-            // Those that begin before the mention but overlap it are no context: at most a name's length of them.
-            let before = contexts[..after].iter().rev().take_while(|span| span.0 == *context);
-            let previous = before.take(NAME_MAX * 2).find(|span| span.2 <= mention.start);
-            previous.is_some_and(|span| text.are_near(span.2 - 1, mention.start, NEAR_WORDS))
-        })
+    /// The names that `hit` is.
+    pub(super) fn names(&self, hit: Hit) -> impl Iterator<Item = &Name> {
+        self.uses_of(hit.pattern).names.iter().filter(move |name| name.model == hit.model)
+    }
+
+    /// Whether `hit` is a context word of `platform`.
+    pub(super) fn is_near(&self, hit: Hit, platform: Place) -> bool {
+        self.uses_of(hit.pattern).near.contains(&platform)
+    }
+
+    /// Whether `hit` excludes `platform`, and if so whether it holds a name of it.
+    pub(super) fn excludes(&self, hit: Hit, platform: Place) -> Option<bool> {
+        self.uses_of(hit.pattern).not.iter().find(|(place, _)| *place == platform).map(|(_, holds)| *holds)
+    }
+
+    fn uses_of(&self, pattern: u32) -> &Uses {
+        &self.uses[pattern as usize]
     }
 }
 
+fn uses(catalog: &Catalog) -> BTreeMap<String, Uses> {
+    let claimed: BTreeSet<String> = catalog.iter().flat_map(names_of).map(|(name, _)| pattern_of(name)).collect();
+    let mut uses: BTreeMap<String, Uses> = BTreeMap::new();
+    for (place, platform) in catalog.iter().enumerate() {
+        let place = Place::try_from(place).unwrap_or(Place::MAX);
+        let mut own = BTreeSet::new();
+        for (written, weak) in names_of(platform) {
+            let exact = platform.exact.contains(written);
+            let name = Name { platform: place, written: written.clone(), weak, exact, model: written.ends_with('*') };
+            let pattern = pattern_of(written);
+            if let Some(joined) = joined(&pattern).filter(|joined| !claimed.contains(joined)) {
+                uses.entry(joined).or_default().names.push(name.clone());
+            }
+            own.insert(pattern.clone());
+            uses.entry(pattern).or_default().names.push(name);
+        }
+        for kev in &platform.kev {
+            let written = kev.replacen('/', " ", 1);
+            if own.insert(pattern_of(&written)) {
+                let name = Name { platform: place, weak: false, exact: false, model: false, written };
+                uses.entry(pattern_of(&name.written)).or_default().names.push(name);
+            }
+        }
+        for word in &platform.near {
+            uses.entry(fold_name(word)).or_default().near.push(place);
+        }
+        for phrase in &platform.not {
+            let phrase = fold_name(phrase);
+            let holds = own.iter().any(|name| phrase.contains(name.as_str()));
+            uses.entry(phrase).or_default().not.push((place, holds));
+        }
+    }
+    uses
+}
+
+/// The names of `platform`, each with whether it is weak.
 fn names_of(platform: &Platform) -> impl Iterator<Item = (&String, bool)> {
     let strong = platform.aliases.iter().chain(&platform.former).map(|name| (name, false));
     strong.chain(platform.weak.iter().map(|name| (name, true)))
 }
 
-/// Whether a phrase of `platform` overlaps `mention` or adjoins it with one space between.
-fn is_void(voids: &[Span], platform: usize, mention: &Mention, text: &str) -> bool {
-    let reach = mention.start.saturating_sub(NAME_MAX + 1);
-    let first = voids.partition_point(|span| *span < (platform, reach, 0));
-    let spaced = |from: usize, to: usize| text.get(from..to) == Some(" ");
-    voids[first..].iter().take_while(|span| span.0 == platform && span.1 <= mention.end + 1).any(|(_, start, end)| {
-        let overlaps = *start < mention.end && *end > mention.start;
-        overlaps || spaced(*end, mention.start) || spaced(mention.end, *start)
-    })
+fn pattern_of(name: &str) -> String {
+    fold_name(name.trim_end_matches('*'))
 }
 
-/// `mentions` without those that stand inside a longer one, in the order of the text.
-fn without_contained(mut mentions: Vec<Mention>) -> Vec<Mention> {
-    mentions.sort_unstable_by_key(|mention| (mention.start, usize::MAX - mention.end, mention.name));
-    let mut outer: Option<(usize, usize)> = None;
-    mentions.retain(|mention| {
-        let own = (mention.start, mention.end);
-        let is_contained = outer.is_some_and(|outer| outer != own && outer.1 >= mention.end);
-        if !is_contained {
-            outer = Some(own);
-        }
-        !is_contained
-    });
-    mentions
+/// A name of two parts in one word.
+fn joined(pattern: &str) -> Option<String> {
+    let (first, last) = pattern.split_once(' ')?;
+    (!last.contains(' ') && first.len() + last.len() >= JOINED_MIN).then(|| format!("{first}{last}"))
+}
+
+/// Whether a word can begin at `start`.
+fn starts_word(text: &str, start: usize) -> bool {
+    let begins_with_word = text[start..].chars().next().is_some_and(is_word);
+    !begins_with_word || !text[..start].chars().next_back().is_some_and(is_word)
+}
+
+/// Where the word that ends at `end` ends, its plural or genitive included; nothing where it goes on.
+fn word_end(text: &str, start: usize, end: usize) -> Option<usize> {
+    let goes_on = |at: usize| text[at..].chars().next().is_some_and(is_word);
+    if !text[..end].chars().next_back().is_some_and(is_word) || !goes_on(end) {
+        return Some(end);
+    }
+    let plural = text[end..].starts_with('s') && !text[..end].ends_with('s') && end - start >= PLURAL_MIN;
+    (plural && !goes_on(end + 1)).then_some(end)
+}
+
+/// Where the model number that follows `end`, after a space or none, ends.
+fn model_end(text: &str, end: usize) -> Option<usize> {
+    let rest = &text.as_bytes()[end..];
+    let skip = usize::from(rest.first() == Some(&b' '));
+    let number = rest[skip..].iter().take(MODEL_MAX).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    (number > 0 && rest[skip].is_ascii_digit()).then_some(end + skip + number)
 }

@@ -1,190 +1,327 @@
-//! Tags an advisory with the platforms that it names, each with a confidence and the words that say so.
+//! Which platforms an advisory is about, how surely, and which of its words say so.
 //!
-//! Rule: no word, no tag. Every tag holds at least one piece of evidence, and offsets point into what was published.
+//! Rule: the same input gives the same tags. Structured data outweighs the title, the title outweighs the text; a
+//! name inside a longer name is the longer name; a weak name counts only in its context. Below [`LEAST`] nothing is
+//! said. Cost grows with the length of the text alone.
 
 use std::collections::BTreeMap;
 
 use super::catalog::Catalog;
-use super::fold::Folded;
-use super::index::{Mention, NameIndex};
-use super::products::ProductIndex;
+use super::context;
+use super::fold::{Folded, fold};
+use super::index::{Hit, Index, Name, Place};
+use super::products::{Answer, Products};
 use crate::model::platform::{Evidence, Field, PlatformId, Product, Tag};
-use crate::model::text::truncate;
 
-/// A CPE or a `Vendor/Product` of the catalog.
-const BY_PRODUCT: f64 = 0.98;
-/// A name that stands alone, in the title.
-const BY_TITLE: f64 = 0.95;
-/// The source speaks of one platform only.
-const BY_SOURCE: f64 = 0.9;
-/// A product's name begins with a name of the catalog.
-const BY_PRODUCT_NAME: f64 = 0.9;
-/// A weak name with its context, in the title.
-const BY_TITLE_WEAK: f64 = 0.8;
-/// A name that stands alone, in the text.
-const BY_TEXT: f64 = 0.7;
-/// What each further mention of it adds, up to [`BY_TEXT_MAX`].
-const BY_TEXT_AGAIN: f64 = 0.05;
-/// The most that mentions in the text give.
-const BY_TEXT_MAX: f64 = 0.85;
-/// A weak name with its context, in the text.
-const BY_TEXT_WEAK: f64 = 0.6;
-/// Less than this is no tag.
-const FLOOR: f64 = 0.5;
-/// Pieces of evidence kept of one tag.
-const EVIDENCE_MAX: usize = 10;
-/// Products read of one advisory.
-const PRODUCTS_MAX: usize = 2_000;
-/// Longest product name read, in characters.
-const PRODUCT_MAX: usize = 300;
+/// Tags of less confidence are not returned.
+pub const LEAST: f64 = 0.5;
+/// The most evidence kept for one tag.
+const EVIDENCE_MAX: usize = 8;
+/// The most products looked at.
+const PRODUCTS_MAX: usize = 5_000;
 
-/// What an advisory says.
-#[derive(Clone, Copy, Debug)]
+/// Confidence by what says so.
+mod confidence {
+    pub(super) const PRODUCT: f64 = 0.98;
+    pub(super) const TITLE: f64 = 0.95;
+    pub(super) const SOURCE: f64 = 0.9;
+    pub(super) const TITLE_WEAK: f64 = 0.8;
+    pub(super) const TEXT: f64 = 0.75;
+    pub(super) const TEXT_WEAK: f64 = 0.65;
+    /// For each further mention.
+    pub(super) const AGAIN: f64 = 0.05;
+    /// As often as this.
+    pub(super) const AGAIN_MAX: usize = 2;
+}
+
+/// What is known of an advisory.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct TagInput<'a> {
     /// Its title.
     pub title: &'a str,
-    /// Its text, without markup. The first 256 KiB are read.
+    /// Its body, plain text.
     pub text: &'a str,
-    /// The products that structured data names. The first 2,000 are read.
+    /// The products that structured data names.
     pub products: &'a [Product],
-    /// The platforms that its source speaks of. One alone tags every item; several give their weak names context.
+    /// The platforms that its source speaks of, where that is a vendor's own.
     pub source_platforms: &'a [PlatformId],
 }
 
-/// Finds platforms in advisories. Costly to build, cheap to use: build one and share it.
-#[derive(Debug)]
+/// The catalog, made ready for reading texts. Immutable; share it behind an `Arc`.
 pub struct Matcher {
-    /// By number: the id that gets the tag.
-    ids: Vec<PlatformId>,
-    /// By number: the platform's own id, its name, and the number that gets the tag.
-    platforms: Vec<(String, String, usize)>,
-    names: NameIndex,
-    products: ProductIndex,
+    index: Index,
+    products: Products,
+    /// By [`Place`].
+    platforms: Vec<Entry>,
 }
 
-/// What speaks for one platform.
+/// What matching needs to know of a platform.
+struct Entry {
+    id: PlatformId,
+    name: String,
+    host: bool,
+    /// Other entries of the same product.
+    twins: Vec<Place>,
+}
+
+/// Evidence gathered for a platform.
 #[derive(Default)]
-struct Gathered {
+struct Case {
+    confidence: f64,
+    /// With its own weight, for sorting.
     evidence: Vec<(f64, Evidence)>,
-    /// Mentions of names that stand alone, in the text.
-    text_mentions: u32,
 }
 
-type Gathering = BTreeMap<usize, Gathered>;
+/// A name of a platform that stands in a text and counts.
+struct Mention<'m> {
+    name: &'m Name,
+    hit: Hit,
+}
+
+/// A part of the advisory, read.
+struct Reading<'t> {
+    field: Field,
+    original: &'t str,
+    folded: Folded,
+    hits: Vec<Hit>,
+}
 
 impl Matcher {
-    /// A matcher for `catalog`.
+    /// A matcher over `catalog`.
     #[must_use]
     pub fn new(catalog: &Catalog) -> Self {
-        let ids: Vec<PlatformId> = catalog.iter().map(|platform| platform.id.clone()).collect();
-        let platforms = catalog.iter().enumerate().map(|(number, platform)| {
-            let target = platform.same_as.as_ref().and_then(|id| ids.binary_search(id).ok());
-            (platform.id.0.clone(), platform.name.clone(), target.unwrap_or(number))
-        });
-        let platforms = platforms.collect();
-        Self { platforms, ids, names: NameIndex::new(catalog), products: ProductIndex::new(catalog) }
+        let places: BTreeMap<&PlatformId, usize> =
+            catalog.iter().enumerate().map(|(at, platform)| (&platform.id, at)).collect();
+        let mut platforms: Vec<Entry> = catalog
+            .iter()
+            .map(|platform| Entry {
+                id: platform.id.clone(),
+                name: platform.name.clone(),
+                host: platform.host,
+                twins: Vec::new(),
+            })
+            .collect();
+        for (at, platform) in catalog.iter().enumerate() {
+            if let Some(&twin) = platform.same_as.as_ref().and_then(|id| places.get(id)) {
+                platforms[at].twins.push(place(twin));
+                platforms[twin].twins.push(place(at));
+            }
+        }
+        Self { index: Index::new(catalog), products: Products::new(catalog), platforms }
     }
 
-    /// The tags of `input`, in the order of the platforms' ids.
+    /// The platforms that `input` is about, in the order of their ids.
     #[must_use]
     pub fn tag(&self, input: &TagInput<'_>) -> Vec<Tag> {
-        let mut gathering = Gathering::new();
-        let source = self.source(input.source_platforms, &mut gathering);
-        let in_context = |platform: usize| source.contains(&platform);
-        self.products(input.products, &mut gathering);
-        self.read(Field::Title, input.title, &in_context, &mut gathering);
-        self.read(Field::Text, input.text, &in_context, &mut gathering);
-        gathering.into_iter().filter_map(|(number, gathered)| self.judge(number, gathered)).collect()
-    }
-
-    fn note(&self, gathering: &mut Gathering, platform: usize, weight: f64, evidence: Evidence) {
-        let gathered = gathering.entry(self.platforms[platform].2).or_default();
-        gathered.text_mentions += u32::from(evidence.field == Field::Text && weight >= BY_TEXT);
-        // What comes first in a field is kept; a later piece of the same weight would say no more.
-        if gathered.evidence.len() < EVIDENCE_MAX * 4 {
-            gathered.evidence.push((weight, evidence));
+        let mut cases = BTreeMap::new();
+        self.read_products(input.products, &mut cases);
+        let source: Vec<Place> = input.source_platforms.iter().filter_map(|id| self.place_of(id)).collect();
+        if let ([only], [_]) = (source.as_slice(), input.source_platforms) {
+            let name = &self.platforms[usize::from(*only)].name;
+            let evidence = Evidence { field: Field::Source, matched: name.clone(), alias: name.clone(), offset: 0 };
+            add(&mut cases, *only, confidence::SOURCE, evidence);
         }
+        let title = self.read(Field::Title, input.title);
+        let text = self.read(Field::Text, input.text);
+        self.weigh(&title, &title, &source, &mut cases);
+        self.weigh(&text, &title, &source, &mut cases);
+        self.tags(cases)
     }
 
-    /// The numbers of the source's platforms.
-    fn source(&self, ids: &[PlatformId], gathering: &mut Gathering) -> Vec<usize> {
-        let number = |id: &PlatformId| self.ids.binary_search(id).ok();
-        let numbers: Vec<usize> = ids.iter().filter_map(number).collect();
-        if let ([id], [number]) = (ids, numbers.as_slice()) {
-            let alias = self.platforms[*number].1.clone();
-            let evidence = Evidence { field: Field::Source, matched: id.0.clone(), alias, offset: 0 };
-            self.note(gathering, *number, BY_SOURCE, evidence);
-        }
-        numbers
+    fn place_of(&self, id: &PlatformId) -> Option<Place> {
+        self.platforms.iter().position(|entry| entry.id == *id).map(place)
     }
 
-    fn products(&self, products: &[Product], gathering: &mut Gathering) {
+    fn read<'t>(&self, field: Field, original: &'t str) -> Reading<'t> {
+        let folded = fold(original);
+        let hits = self.index.scan(&folded.text);
+        Reading { field, original, folded, hits }
+    }
+
+    fn read_products(&self, products: &[Product], cases: &mut BTreeMap<Place, Case>) {
         for product in products.iter().take(PRODUCTS_MAX) {
-            let known = self.products.find(product);
-            for known in &known {
-                let stated = match product.cpe.as_str() {
-                    "" => format!("{}/{}", product.vendor, product.product),
-                    cpe => cpe.to_owned(),
-                };
-                let matched = truncate(&stated, PRODUCT_MAX);
-                let evidence = Evidence { field: Field::Product, matched, alias: known.entry.clone(), offset: 0 };
-                self.note(gathering, known.platform, BY_PRODUCT, evidence);
-            }
-            if known.is_empty() && !product.product.is_empty() {
-                self.product_name(product, gathering);
+            match self.products.answer(product) {
+                Answer::Known(named) => {
+                    for named in named {
+                        let evidence =
+                            Evidence { field: Field::Product, matched: named.matched, alias: named.alias, offset: 0 };
+                        add(cases, named.platform, confidence::PRODUCT, evidence);
+                    }
+                }
+                Answer::Ask(name) => {
+                    let reading = self.read(Field::Product, &name);
+                    self.weigh(&reading, &reading, &[], cases);
+                }
             }
         }
     }
 
-    /// A product that the catalog has no id of, but whose name begins with one of its names.
-    fn product_name(&self, product: &Product, gathering: &mut Gathering) {
-        let vendor = truncate(product.vendor.trim(), PRODUCT_MAX);
-        let name = truncate(product.product.trim(), PRODUCT_MAX);
-        let (text, product_start) = match vendor.is_empty() {
-            true => (name, 0),
-            false => (format!("{vendor} {name}"), vendor.len() + 1),
-        };
-        let folded = Folded::new(&text);
-        for mention in self.names.mentions(&folded, &|_| false) {
-            let (offset, matched) = folded.published(mention.start, mention.end);
-            // A vendor's own name in front of the product is no product.
-            if offset + matched.len() <= product_start || (offset != 0 && offset != product_start) {
-                continue;
-            }
-            let name = self.names.name(mention.name);
-            let evidence =
-                Evidence { field: Field::Product, matched: matched.to_owned(), alias: name.alias.clone(), offset: 0 };
-            self.note(gathering, name.platform, BY_PRODUCT_NAME, evidence);
-        }
-    }
-
-    fn read(&self, field: Field, text: &str, in_context: &dyn Fn(usize) -> bool, gathering: &mut Gathering) {
-        let folded = Folded::new(text);
-        for mention in self.names.mentions(&folded, in_context) {
-            let Mention { start, end, name } = mention;
-            let name = self.names.name(name);
-            let weight = match (field, name.is_weak) {
-                (Field::Title, false) => BY_TITLE,
-                (Field::Title, true) => BY_TITLE_WEAK,
-                (_, false) => BY_TEXT,
-                (_, true) => BY_TEXT_WEAK,
+    /// Adds what `reading` says to `cases`; `title` and the source's platforms are context.
+    fn weigh(&self, reading: &Reading<'_>, title: &Reading<'_>, source: &[Place], cases: &mut BTreeMap<Place, Case>) {
+        let mut counts: BTreeMap<Place, usize> = BTreeMap::new();
+        for Mention { name, hit } in self.mentions(reading, title, source) {
+            let first = match (reading.field, name.weak) {
+                (Field::Product, _) => confidence::PRODUCT,
+                (Field::Source, _) => confidence::SOURCE,
+                (Field::Title, false) => confidence::TITLE,
+                (Field::Title, true) => confidence::TITLE_WEAK,
+                (Field::Text, false) => confidence::TEXT,
+                (Field::Text, true) => confidence::TEXT_WEAK,
             };
-            let (offset, matched) = folded.published(start, end);
-            let evidence = Evidence { field, matched: matched.to_owned(), alias: name.alias.clone(), offset };
-            self.note(gathering, name.platform, weight, evidence);
+            let count = counts.entry(name.platform).or_default();
+            let again = (*count).min(confidence::AGAIN_MAX);
+            *count += 1;
+            let weight = match reading.field {
+                Field::Text => confidence::AGAIN.mul_add(f64::from(u32::try_from(again).unwrap_or(0)), first),
+                _ => first,
+            };
+            let (offset, matched) = reading.folded.published(reading.original, hit.start, hit.end);
+            let offset = if reading.field == Field::Product { 0 } else { offset };
+            let evidence =
+                Evidence { field: reading.field, matched: matched.to_owned(), alias: name.written.clone(), offset };
+            add(cases, name.platform, weight, evidence);
         }
     }
 
-    fn judge(&self, number: usize, gathered: Gathered) -> Option<Tag> {
-        let Gathered { mut evidence, text_mentions } = gathered;
-        evidence.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        evidence.dedup_by(|(_, a), (_, b)| a == b);
-        evidence.truncate(EVIDENCE_MAX);
-        let strongest = evidence.first().map_or(0.0, |(weight, _)| *weight);
-        let again = f64::from(text_mentions.saturating_sub(1)) * BY_TEXT_AGAIN;
-        let by_text = if text_mentions > 0 { (BY_TEXT + again).min(BY_TEXT_MAX) } else { 0.0 };
-        let confidence = strongest.max(by_text);
-        let evidence = evidence.into_iter().map(|(_, evidence)| evidence).collect();
-        (confidence >= FLOOR).then(|| Tag { platform: self.ids[number].clone(), confidence, evidence })
+    /// The names in `reading` that count, in the order in which they stand.
+    fn mentions<'m>(&'m self, reading: &Reading<'_>, title: &Reading<'_>, source: &[Place]) -> Vec<Mention<'m>> {
+        let mut mentions = Vec::new();
+        for &hit in &reading.hits {
+            for name in self.index.names(hit) {
+                if self.counts(name, hit, reading, title, source) {
+                    mentions.push(Mention { name, hit });
+                }
+            }
+        }
+        mentions.sort_by_key(|mention| (mention.hit.start, std::cmp::Reverse(mention.hit.end)));
+        let mut widest = (0, 0);
+        mentions.retain(|Mention { hit, .. }| {
+            if hit.end > widest.1 {
+                widest = (hit.start, hit.end);
+            }
+            (hit.start, hit.end) == widest
+        });
+        mentions
     }
+
+    /// Whether `name` at `hit` speaks of its platform.
+    fn counts(&self, name: &Name, hit: Hit, reading: &Reading<'_>, title: &Reading<'_>, source: &[Place]) -> bool {
+        let text = reading.folded.text.as_str();
+        let (offset, published) = reading.folded.published(reading.original, hit.start, hit.end);
+        if name.exact && !same_letters(published, &name.written) {
+            return false;
+        }
+        if in_address(reading.original, offset, offset + published.len(), &name.written) {
+            return false;
+        }
+        let sentence = context::sentence(text, hit.start, hit.end);
+        if self.excluded(name, hit, reading, sentence) {
+            return false;
+        }
+        if name.weak && !source.contains(&name.platform) && !self.in_context(name, hit, reading, title, sentence) {
+            return false;
+        }
+        let host = self.platforms[usize::from(name.platform)].host;
+        !context::speaks(text, hit.start, hit.end) && !(host && context::hosts(text, hit.start, hit.end))
+    }
+
+    /// Whether an exclusion touches `hit`, or, for a weak name, stands in its sentence.
+    fn excluded(&self, name: &Name, hit: Hit, reading: &Reading<'_>, sentence: (usize, usize)) -> bool {
+        around(&reading.hits, hit).any(|other| match self.index.excludes(*other, name.platform) {
+            None => false,
+            Some(_) if other.start <= hit.end + 1 && hit.start <= other.end + 1 => true,
+            Some(holds) => name.weak && !holds && within(other, sentence),
+        })
+    }
+
+    /// Whether a context word stands in the sentence, near it, or in the title.
+    fn in_context(
+        &self,
+        name: &Name,
+        hit: Hit,
+        reading: &Reading<'_>,
+        title: &Reading<'_>,
+        sentence: (usize, usize),
+    ) -> bool {
+        let text = reading.folded.text.as_str();
+        let near = |other: &&Hit| {
+            self.index.is_near(**other, name.platform)
+                && !other.is_same_as(hit)
+                && (other.end <= hit.start || other.start >= hit.end)
+                && (within(other, sentence)
+                    || context::few_words(text, other.end, hit.start)
+                    || context::few_words(text, hit.end, other.start))
+        };
+        around(&reading.hits, hit).any(|other| near(&other))
+            || (reading.field == Field::Text
+                && title.hits.iter().any(|other| !other.is_same_as(hit) && self.index.is_near(*other, name.platform)))
+    }
+
+    fn tags(&self, cases: BTreeMap<Place, Case>) -> Vec<Tag> {
+        let mut tags: BTreeMap<&PlatformId, Tag> = BTreeMap::new();
+        for (place, mut case) in cases.into_iter().filter(|(_, case)| case.confidence >= LEAST) {
+            case.evidence.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+            case.evidence.dedup_by(|a, b| a.1 == b.1);
+            case.evidence.truncate(EVIDENCE_MAX);
+            let evidence: Vec<Evidence> = case.evidence.into_iter().map(|(_, evidence)| evidence).collect();
+            let entry = &self.platforms[usize::from(place)];
+            for id in entry.twins.iter().map(|twin| &self.platforms[usize::from(*twin)].id).chain([&entry.id]) {
+                let tag = Tag { platform: id.clone(), confidence: case.confidence, evidence: evidence.clone() };
+                let kept = tags.entry(id).or_insert_with(|| tag.clone());
+                if kept.confidence < tag.confidence {
+                    *kept = tag;
+                }
+            }
+        }
+        tags.into_values().collect()
+    }
+}
+
+fn add(cases: &mut BTreeMap<Place, Case>, platform: Place, weight: f64, evidence: Evidence) {
+    let case = cases.entry(platform).or_default();
+    case.confidence = case.confidence.max(weight);
+    // Enough to keep the strongest, and no more than a hostile text may make us hold.
+    if case.evidence.len() < 4 * EVIDENCE_MAX {
+        case.evidence.push((weight, evidence));
+    }
+}
+
+/// The hits near enough to `hit` to matter: they lie in the order of their ends.
+fn around(hits: &[Hit], hit: Hit) -> impl Iterator<Item = &Hit> {
+    let from = hits.partition_point(|other| other.end + context::SENTENCE_MAX < hit.start);
+    hits[from..].iter().take_while(move |other| other.end <= hit.end + 2 * context::SENTENCE_MAX)
+}
+
+fn within(hit: &Hit, (from, to): (usize, usize)) -> bool {
+    from <= hit.start && hit.end <= to
+}
+
+/// Whether the letters and digits of `written` stand in `published`, in the same case; a model number may follow.
+fn same_letters(published: &str, written: &str) -> bool {
+    let mut published = published.chars().filter(|c| c.is_alphanumeric());
+    let mut written_letters = written.chars().filter(|c| c.is_alphanumeric());
+    written_letters.all(|letter| published.next() == Some(letter))
+        && (written.ends_with('*') || published.next().is_none())
+}
+
+/// Whether `start..end` is only part of a web or mail address.
+fn in_address(text: &str, start: usize, end: usize, written: &str) -> bool {
+    const DOMAINS: [&str; 13] = ["com", "net", "org", "io", "us", "co", "eu", "de", "uk", "gov", "app", "dev", "cloud"];
+    const REACH: usize = 200;
+    if text.as_bytes().get(end) == Some(&b'.') && !written.contains('.') {
+        let rest = &text[end + 1..];
+        let label = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        if DOMAINS.contains(&&rest[..label]) {
+            return true;
+        }
+    }
+    let before = text.as_bytes()[start.saturating_sub(REACH)..start].iter().rev();
+    let token: Vec<u8> =
+        before.take_while(|byte| !byte.is_ascii_whitespace() && !b"<>()[]\"'".contains(byte)).copied().collect();
+    token.windows(3).any(|part| part == b"//:") || token.ends_with(b".www") || token.first() == Some(&b'@')
+}
+
+/// A catalog holds far fewer platforms than places; the rest would share the last one.
+fn place(at: usize) -> Place {
+    Place::try_from(at).unwrap_or(Place::MAX)
 }

@@ -1,217 +1,179 @@
-//! `[[platform]]` as it was written, checked on the way: unknown, missing and mistyped keys, and names that could
-//! never match or would match everything.
+//! A `[[platform]]` as it was written. Unknown, missing and mistyped keys are told here; what values mean is not judged.
 
-use std::collections::BTreeMap;
+use toml::de::{DeTable, DeValue};
 
-use super::catalog::{CATEGORIES, Platform};
-use super::fold::{NAME_MAX, fold_name};
-use super::products;
-use crate::config::fault::{Faults, quoted, suggestion};
-use crate::config::written::{At, Table, document};
-use crate::model::platform::PlatformId;
+use crate::config::fault::{ConfigError, Fault, closest};
+use crate::model::text::truncate;
 
-const KEYS: [&str; 15] = [
-    "id", "name", "vendor", "category", "aliases", "former", "weak", "near", "not", "case", "cpes", "kev", "same_as",
-    "hits", "misses",
-];
-const REQUIRED: [&str; 4] = ["id", "name", "vendor", "category"];
+const REQUIRED: [&str; 6] = ["id", "name", "vendor", "category", "aliases", "hits"];
+const LISTS: [&str; 10] = ["aliases", "former", "weak", "near", "not", "exact", "cpes", "kev", "hits", "misses"];
+const OTHERS: [&str; 6] = ["id", "name", "vendor", "category", "same_as", "host"];
 
-/// A platform and where those of its values stand that are judged against other platforms.
-struct Read {
-    platform: Platform,
-    id: At<String>,
-    same_as: Option<At<String>>,
+/// A value and the line it stands on.
+#[derive(Clone, Debug)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) line: usize,
 }
 
-/// The sound platforms in `text`, in order; what is not sound is told.
-pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Vec<Platform> {
-    let Some(document) = document(text, faults) else { return Vec::new() };
-    let root = Table::new(&document, 1, String::new());
-    root.refuse_unknown(&["platform"], faults);
-    let tables = root.tables("platform", faults);
-    let read: Vec<Read> =
-        tables.into_iter().enumerate().filter_map(|(index, table)| platform(index, table, faults)).collect();
-    refuse_repeated_ids(&read, faults);
-    refuse_broken_links(&read, faults);
-    read.into_iter().map(|read| read.platform).collect()
+/// One `[[platform]]`. An absent value was not written, or was told to be of the wrong type.
+pub(super) struct WrittenPlatform {
+    /// What messages call it: `platform datto-rmm`, or `platform #3` where it has no id.
+    pub(super) label: String,
+    pub(super) id: Option<At<String>>,
+    pub(super) name: Option<At<String>>,
+    pub(super) vendor: Option<At<String>>,
+    pub(super) category: Option<At<String>>,
+    pub(super) same_as: Option<At<String>>,
+    pub(super) host: bool,
+    lists: Vec<(&'static str, Vec<At<String>>)>,
 }
 
-fn refuse_repeated_ids(read: &[Read], faults: &mut Faults<'_>) {
-    let mut lines = BTreeMap::new();
-    for Read { id, .. } in read {
-        if let Some(first) = lines.get(&id.value) {
-            let message = format!("is also the id of the platform on line {first}; every platform needs its own");
-            faults.add(id.line, format!("platform {}: id", id.value), message);
-        } else {
-            lines.insert(&id.value, id.line);
-        }
+impl WrittenPlatform {
+    /// The list under `key`, empty where it was not written.
+    pub(super) fn list(&self, key: &str) -> &[At<String>] {
+        self.lists.iter().find(|(name, _)| *name == key).map_or(&[], |(_, list)| list)
     }
 }
 
-fn refuse_broken_links(read: &[Read], faults: &mut Faults<'_>) {
-    for Read { id, same_as, .. } in read {
-        let Some(link) = same_as else { continue };
-        let key = format!("platform {}: same_as", id.value);
-        match read.iter().find(|other| other.id.value == link.value) {
-            None => {
-                let hint = suggestion(&link.value, read.iter().map(|other| other.id.value.as_str()));
-                faults.add(link.line, key, format!("no platform has the id {}{hint}", quoted(&link.value)));
-            }
-            Some(other) if other.same_as.is_some() => {
-                faults.add(link.line, key, format!("{} is itself the same as another; name that one", link.value));
-            }
-            Some(_) => {}
+/// Gathers the faults of one file, so that all are told at once.
+pub(super) struct Faults<'a> {
+    file: &'a str,
+    /// Byte offsets of the line ends, so that a long file costs no more than its length.
+    line_ends: Vec<usize>,
+    found: Vec<Fault>,
+}
+
+impl<'a> Faults<'a> {
+    pub(super) fn new(file: &'a str, text: &str) -> Self {
+        let line_ends = text.match_indices('\n').map(|(offset, _)| offset).collect();
+        Self { file, line_ends, found: Vec::new() }
+    }
+
+    fn line_of(&self, offset: usize) -> usize {
+        self.line_ends.partition_point(|end| *end < offset) + 1
+    }
+
+    pub(super) fn add(&mut self, line: usize, key: String, message: String) {
+        self.found.push(Fault { file: self.file.to_owned(), line, key, message });
+    }
+
+    /// `value` where nothing was noted, else every fault in the order of lines.
+    pub(super) fn finish<T>(mut self, value: T) -> Result<T, ConfigError> {
+        if self.found.is_empty() {
+            return Ok(value);
         }
+        self.found.sort_by_key(|fault| fault.line);
+        Err(ConfigError(self.found))
     }
 }
 
-fn platform(index: usize, mut table: Table<'_, '_>, faults: &mut Faults<'_>) -> Option<Read> {
-    table.name = format!("platform #{}", index + 1);
-    let id = table.text("id", faults);
+/// The platforms in the file, in its order.
+pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Vec<WrittenPlatform> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let line = error.span().map_or(0, |span| faults.line_of(span.start));
+        faults.add(line, "syntax".to_owned(), error.message().to_owned());
+    }
+    if !errors.is_empty() {
+        return Vec::new();
+    }
+    let mut written = Vec::new();
+    for (key, value) in document.get_ref() {
+        let line = faults.line_of(key.span().start);
+        match value.get_ref() {
+            DeValue::Array(tables) if key.get_ref() == "platform" => {
+                for (index, table) in tables.iter().enumerate() {
+                    let line = faults.line_of(table.span().start);
+                    match table.get_ref() {
+                        DeValue::Table(table) => written.push(platform(index, table, line, faults)),
+                        other => faults.add(line, "platform".to_owned(), wrong_type("a table", other)),
+                    }
+                }
+            }
+            _ => {
+                faults.add(line, quoted(key.get_ref()), "unknown key; a catalog holds [[platform]] tables only".into())
+            }
+        }
+    }
+    written
+}
+
+fn platform(index: usize, table: &DeTable<'_>, line: usize, faults: &mut Faults<'_>) -> WrittenPlatform {
+    let mut label = format!("platform #{}", index + 1);
+    let id = text(table, "id", &label, faults);
     if let Some(id) = id.as_ref().filter(|id| !id.value.is_empty()) {
-        table.name = format!("platform {}", quoted(&id.value).trim_matches('\''));
+        label = format!("platform {}", quoted(&id.value));
     }
-    table.refuse_unknown(&KEYS, faults);
-    table.require(&REQUIRED, faults);
-    let aliases = names("aliases", &table, faults);
-    let former = names("former", &table, faults);
-    let weak = names("weak", &table, faults);
-    let near = names("near", &table, faults);
-    let not = names("not", &table, faults);
-    let cpes = cpes(&table, faults);
-    if weak.is_empty() != near.is_empty() {
-        let (there, absent) = if near.is_empty() { ("weak", "near") } else { ("near", "weak") };
-        let line = table.line_of(there, faults);
-        faults.add(line, table.path(there), format!("counts only together with `{absent}`; add it"));
+    let known = || LISTS.iter().chain(&OTHERS).copied();
+    for key in table.keys().filter(|key| !known().any(|known| known == key.get_ref())) {
+        let hint = closest(key.get_ref(), known()).map_or_else(
+            || format!("; known here: {}", known().collect::<Vec<_>>().join(", ")),
+            |name| format!("; did you mean '{name}'?"),
+        );
+        let line = faults.line_of(key.span().start);
+        faults.add(line, format!("{label}: {}", quoted(key.get_ref())), format!("unknown key{hint}"));
     }
-    if aliases.is_empty() && former.is_empty() && weak.is_empty() && cpes.is_empty() {
-        let message = "nothing could ever match; give it `aliases`, `former`, `weak` or `cpes`";
-        faults.add(table.line, table.path("aliases"), message);
+    for key in REQUIRED.iter().filter(|key| !table.contains_key(**key)) {
+        faults.add(line, format!("{label}: {key}"), "missing; this key is required".to_owned());
     }
-    let case = case(&[&aliases, &former, &weak], &table, faults);
-    let category = category(&table, faults);
-    let kev = kev(&table, faults);
-    let same_as = table.text("same_as", faults);
-    let name = shown("name", &table, faults);
-    let vendor = shown("vendor", &table, faults);
-    let hits = values(table.texts("hits", faults).unwrap_or_default());
-    let misses = values(table.texts("misses", faults).unwrap_or_default());
-    let id = id.filter(|id| sound_id(id, &table, faults))?;
-    let platform = Platform {
-        id: PlatformId(id.value.clone()),
-        name: name?,
-        vendor: vendor?,
-        category: category?,
-        aliases,
-        former,
-        weak,
-        near,
-        not,
-        case,
-        cpes,
-        kev,
-        same_as: same_as.as_ref().map(|link| PlatformId(link.value.clone())),
-        hits,
-        misses,
+    WrittenPlatform {
+        id,
+        name: text(table, "name", &label, faults),
+        vendor: text(table, "vendor", &label, faults),
+        category: text(table, "category", &label, faults),
+        same_as: text(table, "same_as", &label, faults),
+        host: flag(table, "host", &label, faults),
+        lists: LISTS.iter().map(|key| (*key, texts(table, key, &label, faults))).collect(),
+        label,
+    }
+}
+
+fn text(table: &DeTable<'_>, key: &str, label: &str, faults: &mut Faults<'_>) -> Option<At<String>> {
+    let (written, value) = table.get_key_value(key)?;
+    let line = faults.line_of(written.span().start);
+    match value.get_ref().as_str() {
+        Some(text) if !text.trim().is_empty() => return Some(At { value: text.trim().to_owned(), line }),
+        Some(_) => faults.add(line, format!("{label}: {key}"), "is empty; write a value or drop the key".to_owned()),
+        None => faults.add(line, format!("{label}: {key}"), wrong_type("text in quotation marks", value.get_ref())),
+    }
+    None
+}
+
+fn flag(table: &DeTable<'_>, key: &str, label: &str, faults: &mut Faults<'_>) -> bool {
+    let Some((written, value)) = table.get_key_value(key) else { return false };
+    if let Some(flag) = value.get_ref().as_bool() {
+        return flag;
+    }
+    let line = faults.line_of(written.span().start);
+    faults.add(line, format!("{label}: {key}"), wrong_type("true or false", value.get_ref()));
+    false
+}
+
+fn texts(table: &DeTable<'_>, key: &str, label: &str, faults: &mut Faults<'_>) -> Vec<At<String>> {
+    let Some((written, value)) = table.get_key_value(key) else { return Vec::new() };
+    let line = faults.line_of(written.span().start);
+    let Some(list) = value.get_ref().as_array() else {
+        faults.add(line, format!("{label}: {key}"), wrong_type("a list of texts", value.get_ref()));
+        return Vec::new();
     };
-    Some(Read { platform, id, same_as })
-}
-
-fn values(texts: Vec<At<String>>) -> Vec<String> {
-    texts.into_iter().map(|text| text.value).collect()
-}
-
-fn sound_id(id: &At<String>, table: &Table<'_, '_>, faults: &mut Faults<'_>) -> bool {
-    let sound = !id.value.is_empty()
-        && id.value.len() <= NAME_MAX
-        && id.value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !id.value.starts_with('-')
-        && !id.value.ends_with('-');
-    if !sound {
-        let message = format!("{} must be lowercase letters, digits and hyphens, such as n-central", quoted(&id.value));
-        faults.add(id.line, table.path("id"), message);
-    }
-    sound
-}
-
-fn shown(key: &str, table: &Table<'_, '_>, faults: &mut Faults<'_>) -> Option<String> {
-    let text = table.text(key, faults)?;
-    if text.value.trim().is_empty() {
-        faults.add(text.line, table.path(key), "is empty; people read it");
-        return None;
-    }
-    Some(text.value)
-}
-
-fn category(table: &Table<'_, '_>, faults: &mut Faults<'_>) -> Option<String> {
-    let text = table.text("category", faults)?;
-    if !CATEGORIES.contains(&text.value.as_str()) {
-        let hint = match suggestion(&text.value, CATEGORIES) {
-            hint if hint.is_empty() => format!("; known: {}", CATEGORIES.join(", ")),
-            hint => hint,
-        };
-        faults.add(text.line, table.path("category"), format!("unknown category {}{hint}", quoted(&text.value)));
-        return None;
-    }
-    Some(text.value)
-}
-
-/// The names under `key`: none may be empty, without a letter or digit, or longer than the matcher's reach.
-fn names(key: &str, table: &Table<'_, '_>, faults: &mut Faults<'_>) -> Vec<String> {
-    let mut names = Vec::new();
-    for name in table.texts(key, faults).unwrap_or_default() {
-        let folded = fold_name(&name.value);
-        if !folded.chars().any(char::is_alphanumeric) {
-            let message = format!("{} has no letter or digit; it would match anything or nothing", quoted(&name.value));
-            faults.add(name.line, table.path(key), message);
-        } else if folded.len() > NAME_MAX {
-            let message = format!("{} is longer than {NAME_MAX} bytes; shorten it", quoted(&name.value));
-            faults.add(name.line, table.path(key), message);
-        } else {
-            names.push(name.value);
+    let mut texts = Vec::with_capacity(list.len());
+    for element in list {
+        let line = faults.line_of(element.span().start);
+        match element.get_ref().as_str() {
+            Some(text) if !text.trim().is_empty() => texts.push(At { value: text.trim().to_owned(), line }),
+            Some(_) => faults.add(line, format!("{label}: {key}"), "holds an empty text; drop it".to_owned()),
+            None => faults.add(line, format!("{label}: {key}"), wrong_type("a list of texts", element.get_ref())),
         }
     }
-    names
+    texts
 }
 
-fn case(known: &[&Vec<String>], table: &Table<'_, '_>, faults: &mut Faults<'_>) -> Vec<String> {
-    let mut case = Vec::new();
-    for name in table.texts("case", faults).unwrap_or_default() {
-        if known.iter().any(|names| names.contains(&name.value)) {
-            case.push(name.value);
-        } else {
-            let hint = suggestion(&name.value, known.iter().flat_map(|names| names.iter()).map(String::as_str));
-            let message = format!("{} is not among `aliases`, `former` and `weak`{hint}", quoted(&name.value));
-            faults.add(name.line, table.path("case"), message);
-        }
-    }
-    case
+fn wrong_type(wanted: &str, value: &DeValue<'_>) -> String {
+    format!("must be {wanted}, not of type {}", value.type_str())
 }
 
-fn cpes(table: &Table<'_, '_>, faults: &mut Faults<'_>) -> Vec<String> {
-    let mut cpes = Vec::new();
-    for cpe in table.texts("cpes", faults).unwrap_or_default() {
-        match products::core(&cpe.value) {
-            Some((vendor, product)) => cpes.push(format!("{vendor}:{product}")),
-            None => {
-                let message = format!("{} is not vendor:product, such as veeam:one", quoted(&cpe.value));
-                faults.add(cpe.line, table.path("cpes"), message);
-            }
-        }
-    }
-    cpes
-}
-
-fn kev(table: &Table<'_, '_>, faults: &mut Faults<'_>) -> Vec<String> {
-    let mut entries = Vec::new();
-    for entry in table.texts("kev", faults).unwrap_or_default() {
-        let parts = entry.value.split_once('/').map(|(vendor, product)| (vendor.trim(), product.trim()));
-        if parts.is_some_and(|(vendor, product)| !vendor.is_empty() && !product.is_empty()) {
-            entries.push(entry.value);
-        } else {
-            let message = format!("{} is not Vendor/Product, such as Veeam/Backup & Replication", quoted(&entry.value));
-            faults.add(entry.line, table.path("kev"), message);
-        }
-    }
-    entries
+/// A user's text in a message: one line, shortened.
+fn quoted(text: &str) -> String {
+    truncate(&crate::model::text::one_line(text), 60)
 }

@@ -6,6 +6,7 @@ use crate::support::http_server::{HttpServer, Reply};
 use crate::support::postgres::engines;
 use crate::support::program::{Program, rss};
 use crate::support::smtp_server::SmtpServer;
+use crate::support::smtp_server::{Act, Phase, Rule, Script};
 
 const OLD: (&str, &str, &str) = ("1", "Old news about Veeam Backup &amp; Replication", "History.");
 const NEW: (&str, &str, &str) =
@@ -183,6 +184,8 @@ async fn a_source_that_fails_stops_no_other_and_says_why() {
         ("bomb", Reply::gzip_bomb(60_000_000), "failing"),
         ("huge", Reply::ok("application/xml", vec![b' '; 50_000_000]), "failing"),
         ("deep", Reply::ok("application/xml", format!("<rss version=\"2.0\">{}", "<a>".repeat(100_000))), "failing"),
+        ("endless", Reply::endless(vec![b' '; 65_536]), "failing"),
+        ("cut", Reply::truncated("application/xml", rss(&[OLD])), "failing"),
         ("unchanged", Reply::status(304), "failing"),
         ("hang-up", Reply::hang_up(), "failing"),
     ];
@@ -228,6 +231,88 @@ async fn a_damaged_feed_gives_what_can_be_read_and_says_so() {
     assert_eq!(run["mails"]["sent"], 1, "{run}");
     let source = program.source("cert");
     assert_eq!(source["state"], "degraded", "{source}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_in_another_or_a_wrong_encoding_is_read_all_the_same() {
+    let web = HttpServer::start().await;
+    web.route(
+        "/latin",
+        Reply::ok(
+            "application/rss+xml; charset=iso-8859-1",
+            rss(&[("1", "Z\u{fc}rich", "x")])
+                .chars()
+                .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
+                .collect::<Vec<u8>>(),
+        ),
+    );
+    let mut lying = rss(&[("1", "Fine", "x"), ("2", "Z!rich", "x")]).into_bytes();
+    let at = lying.iter().position(|byte| *byte == b'!').expect("the mark");
+    lying[at] = 0xfc;
+    web.route("/lying", Reply::ok("application/rss+xml", lying));
+    let mut program = Program::new();
+    program.sources(&[("latin", "feed", &web.url("/latin")), ("lying", "feed", &web.url("/lying"))]);
+    program.run();
+    let titles = program.ok(&["advisories", "list"]);
+    assert!(titles.contains("Zürich") && titles.contains("Fine"), "{titles}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_answer_of_a_relay_ends_in_a_clear_state() {
+    let web = HttpServer::start().await;
+    let cases = [
+        ("greylisted", Phase::Rcpt, Act::say("451 4.7.1 try again"), json!([0, 1, 0]), "451"),
+        ("unknown user", Phase::Rcpt, Act::say("550 5.1.1 no such user"), json!([0, 0, 1]), "550"),
+        ("too busy", Phase::Mail, Act::say_and_close("421 4.3.2 closing"), json!([0, 1, 0]), "421"),
+        ("drops after MAIL", Phase::Mail, Act::Drop, json!([0, 1, 0]), "MAIL"),
+        ("drops after the dot, unkept", Phase::Dot, Act::Drop, json!([0, 1, 0]), "may have been taken"),
+        ("refuses the text", Phase::Dot, Act::say("554 5.6.0 no"), json!([0, 0, 1]), "554"),
+    ];
+    for (what, phase, act, expected, said) in cases {
+        let smtp = SmtpServer::start_with(Script::at(phase, act)).await;
+        web.route("/feed", feed(&[OLD]));
+        let mut program = Program::new().with("RATTLEWATCH_SMTP_URL", &smtp.url());
+        program.sources(&[("cert", "feed", &web.url("/feed"))]);
+        program.ok(&["subscriber", "add", "tech@msp.example", "--platform", "screenconnect"]);
+        program.run();
+        web.route("/feed", feed(&[NEW, OLD]));
+        let mails = program.run()["mails"].clone();
+        assert_eq!(json!([mails["sent"], mails["later"], mails["dead"]]), expected, "{what}: {mails}");
+        let (state, detail) = outbox(&program);
+        assert_eq!(state, if expected[2] == 1 { "dead" } else { "queued" }, "{what}");
+        assert!(detail.contains(said), "{what}: {detail}");
+    }
+}
+
+/// State and detail of the one delivery.
+fn outbox(program: &Program) -> (String, String) {
+    let database = rusqlite::Connection::open(program.folder().join("data/rattlewatch.db")).expect("the database");
+    database
+        .query_row("SELECT state, detail FROM deliveries", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .expect("one delivery")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_lost_after_the_dot_gives_at_most_one_more_copy_with_the_same_id() {
+    let web = HttpServer::start().await;
+    let smtp = SmtpServer::start_with(Script::default().rule(Rule::at(Phase::Dot, Act::DropAccepted).times(1))).await;
+    web.route("/feed", feed(&[OLD]));
+    let mut program = Program::new().with("RATTLEWATCH_SMTP_URL", &smtp.url());
+    program.sources(&[("cert", "feed", &web.url("/feed"))]);
+    program.ok(&["subscriber", "add", "tech@msp.example", "--platform", "screenconnect"]);
+    program.run();
+    web.route("/feed", feed(&[NEW, OLD]));
+    assert_eq!(program.run()["mails"]["later"], 1);
+    let database = rusqlite::Connection::open(program.folder().join("data/rattlewatch.db")).expect("the database");
+    database.execute("UPDATE deliveries SET due_at = 0 WHERE state = 'queued'", []).expect("time passes");
+    assert_eq!(program.run()["mails"]["sent"], 1);
+    assert_eq!(program.run()["mails"]["sent"], 0);
+    let copies = smtp.messages();
+    assert_eq!(copies.len(), 2);
+    assert_eq!(copies[0].data, copies[1].data, "byte for byte the same, Message-ID included");
+    let ambiguous: i64 =
+        database.query_row("SELECT ambiguous FROM deliveries", [], |row| row.get(0)).expect("a number");
+    assert_eq!(ambiguous, 1, "and it is counted");
 }
 
 /// The recorded feed of CISA, day by day, and then the KEV catalog: the first run mails nobody, each later one mails
