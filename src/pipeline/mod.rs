@@ -10,4 +10,6 @@ pub mod cluster;
 pub mod enrich;
 pub mod revise;
 pub mod audience;
+pub mod schedule;
+pub mod compose;
 pub mod deliver;

@@ -1,0 +1,314 @@
+//! The alert: one event, told so that a technician knows in one line whether to get up, and then what to do.
+
+use serde::Serialize;
+
+use super::reader::{Footer, Touched, footer, names, touched};
+use super::render::ground;
+use super::text::{at, cut, day, header, link, list, shorten, zone};
+use super::{Alert, Envelope};
+use crate::model::advisory::{AdvisoryId, AdvisoryKind, Content, EventKind, Reference, Tlp};
+use crate::model::severity::Severity;
+use crate::model::text::paragraphs;
+
+/// Longest title shown, in characters.
+pub const TITLE: usize = 300;
+/// Longest quotation of a source, in characters.
+const QUOTE: usize = 600;
+/// Most CVE ids, sources and platforms listed.
+const LISTED: usize = 20;
+
+/// What the templates of the alert are filled with.
+#[derive(Debug, Serialize)]
+pub struct View {
+    pub subject: String,
+    preheader: String,
+    lead: String,
+    note: String,
+    ground: &'static str,
+    changes: Vec<String>,
+    title: String,
+    badges: Vec<Badge>,
+    exploited: Vec<String>,
+    severity: String,
+    steps: Vec<Step>,
+    touched: Vec<Touched>,
+    touched_more: usize,
+    cves: Vec<Link>,
+    cves_more: usize,
+    aliases: String,
+    sources: Vec<Link>,
+    sources_more: usize,
+    quote: Option<Quote>,
+    published: String,
+    first_seen: String,
+    tlp: &'static str,
+    page: String,
+    id: String,
+    footer: Footer,
+}
+
+/// A word on a ground that makes it easy to find; the word alone says it.
+#[derive(Debug, Serialize)]
+pub struct Badge {
+    pub word: &'static str,
+    pub ground: &'static str,
+}
+
+/// A page, by its name, address and host. The address may be empty.
+#[derive(Debug, Serialize)]
+struct Link {
+    name: String,
+    url: String,
+    host: String,
+}
+
+/// Something to do, with the page to do it with.
+#[derive(Debug, Serialize)]
+struct Step {
+    text: String,
+    url: String,
+    host: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Quote {
+    source: String,
+    lines: Vec<String>,
+}
+
+/// Fills the view of one alert.
+pub fn view(input: &Alert<'_>) -> View {
+    let content = input.content;
+    let mut platforms = touched(content, input.wish, input.name);
+    let (mine, yours) = names(&platforms);
+    let zone = zone(&input.wish.digest.timezone);
+    let (lead, note) = lead(input.event.kind, content, &mine, yours);
+    let title = title(content);
+    let footer = footer(&input.envelope, input.wish, yours.then_some(&mine[..]), input.name);
+    let platforms_more = platforms.len().saturating_sub(LISTED);
+    platforms.truncate(LISTED);
+    View {
+        subject: subject(&title, mine.first().map_or("", String::as_str)),
+        preheader: cut(&preheader(content, &title), 100),
+        ground: band(content),
+        changes: if input.event.kind == EventKind::Published { vec![] } else { reasons(&input.event.reasons) },
+        badges: badges(content),
+        exploited: exploited(content),
+        severity: rating(content.severity).to_owned(),
+        steps: steps(content, &mine, yours),
+        touched_more: platforms_more,
+        touched: platforms,
+        cves: cves(content),
+        cves_more: content.cves.len().saturating_sub(LISTED),
+        aliases: list(&content.aliases.iter().map(|id| cut(id, 60)).collect::<Vec<_>>(), 8),
+        sources: content.references.iter().take(LISTED).map(source).collect(),
+        sources_more: content.references.len().saturating_sub(LISTED),
+        quote: quote(content),
+        published: content.published.map_or_else(String::new, |then| at(then, &zone, "%-d %b %Y")),
+        first_seen: at(content.first_seen, &zone, "%a %-d %b %Y %H:%M (%Q)"),
+        tlp: match content.tlp {
+            Tlp::Clear => "TLP:CLEAR",
+        },
+        page: page(&input.envelope, &input.event.advisory),
+        id: input.event.advisory.to_string(),
+        lead,
+        note,
+        title,
+        footer,
+    }
+}
+
+/// The page of an advisory on this Rattlewatch.
+pub fn page(envelope: &Envelope<'_>, id: &AdvisoryId) -> String {
+    let address = format!("{}/advisories/{id}", envelope.public_url);
+    link(&address).map_or_else(String::new, |(address, _)| address)
+}
+
+/// The title in one line.
+pub fn title(content: &Content) -> String {
+    let title = cut(&content.title, TITLE);
+    if title.is_empty() { "An advisory without a title".to_owned() } else { title }
+}
+
+/// Sentences of what changed, each ending in a full stop.
+pub fn reasons(reasons: &[String]) -> Vec<String> {
+    let sentence = |reason: &String| {
+        let line = cut(reason, 400);
+        if line.ends_with(['.', '!', '?', '…']) { line } else { format!("{line}.") }
+    };
+    reasons.iter().take(8).map(sentence).collect()
+}
+
+/// The same for all letters of one advisory, since Gmail parts a thread where the subject changes.
+fn subject(title: &str, platform: &str) -> String {
+    let named = platform.is_empty() || title.to_lowercase().contains(&platform.to_lowercase());
+    header(&if named { title.to_owned() } else { format!("{platform}: {title}") }, 150)
+}
+
+fn lead(kind: EventKind, content: &Content, mine: &[String], yours: bool) -> (String, String) {
+    let hot = content.exploitation.exploited || content.exploitation.kev.is_some();
+    let word = match kind {
+        EventKind::Withdrawn => "Withdrawn",
+        EventKind::Corrected => "Corrected",
+        EventKind::Escalated => "More urgent now",
+        EventKind::Published if hot => "Being exploited now",
+        EventKind::Published => "New",
+        EventKind::Updated => "Update",
+    };
+    let whom = match (mine.is_empty(), yours) {
+        (true, _) => "an advisory that names no platform we know".to_owned(),
+        (false, true) => format!("{}, which you run", list(mine, 3)),
+        (false, false) => list(mine, 3),
+    };
+    let note = if kind == EventKind::Withdrawn {
+        "The publisher has taken it back."
+    } else if content.exploitation.ransomware {
+        "Known to be used in ransomware campaigns."
+    } else if hot && kind != EventKind::Published {
+        "Attackers exploit it already."
+    } else {
+        ""
+    };
+    (format!("{word}: {whom}."), note.to_owned())
+}
+
+fn preheader(content: &Content, title: &str) -> String {
+    let rating = match content.severity {
+        Severity::Unknown => "Not rated yet",
+        Severity::Low => "Low",
+        Severity::Medium => "Medium",
+        Severity::High => "High",
+        Severity::Critical => "Critical",
+    };
+    let exploited = if content.exploitation.exploited || content.exploitation.kev.is_some() { ", exploited" } else { "" };
+    format!("{rating}{exploited}: {title}")
+}
+
+fn band(content: &Content) -> &'static str {
+    if content.withdrawn {
+        ground("calm")
+    } else if content.exploitation.exploited || content.exploitation.kev.is_some() {
+        ground("exploited")
+    } else if content.severity >= Severity::High {
+        ground(content.severity.as_str())
+    } else {
+        ground("calm")
+    }
+}
+
+/// The words that sort an advisory at a glance.
+pub fn badges(content: &Content) -> Vec<Badge> {
+    let mut badges = Vec::new();
+    if content.withdrawn {
+        badges.push(Badge { word: "Withdrawn", ground: ground("unknown") });
+    }
+    if content.exploitation.exploited || content.exploitation.kev.is_some() {
+        badges.push(Badge { word: "Exploited", ground: ground("exploited") });
+    }
+    if content.exploitation.ransomware {
+        badges.push(Badge { word: "Ransomware", ground: ground("exploited") });
+    }
+    let word = match content.severity {
+        Severity::Unknown => "Not rated",
+        Severity::Low => "Low",
+        Severity::Medium => "Medium",
+        Severity::High => "High",
+        Severity::Critical => "Critical",
+    };
+    badges.push(Badge { word, ground: ground(content.severity.as_str()) });
+    badges
+}
+
+fn rating(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Unknown => "No rating yet. That does not mean low.",
+        Severity::Low => "Low, the lowest of four ratings.",
+        Severity::Medium => "Medium, the third of four ratings.",
+        Severity::High => "High, the second of four ratings.",
+        Severity::Critical => "Critical, the highest of four ratings.",
+    }
+}
+
+fn exploited(content: &Content) -> Vec<String> {
+    let known = &content.exploitation;
+    let mut lines = Vec::new();
+    if let Some(kev) = &known.kev {
+        lines.push(match day(&kev.added) {
+            added if added.is_empty() => "Yes. In CISA's catalog of known exploited vulnerabilities.".to_owned(),
+            added => format!("Yes. In CISA's catalog of known exploited vulnerabilities since {added}."),
+        });
+        if !kev.due.is_empty() {
+            lines.push(format!("US federal agencies must act by {}.", day(&kev.due)));
+        }
+    } else if known.exploited {
+        lines.push(match cut(&known.according_to, 100) {
+            source if source.is_empty() => "Yes.".to_owned(),
+            source => format!("Yes, according to {source}."),
+        });
+    } else {
+        lines.push("No source says so yet.".to_owned());
+    }
+    if known.ransomware {
+        lines.push("Known to be used in ransomware campaigns.".to_owned());
+    }
+    lines
+}
+
+fn steps(content: &Content, mine: &[String], yours: bool) -> Vec<Step> {
+    let plain = |text: String| Step { text, url: String::new(), host: String::new() };
+    let notice = content.references.iter().map(source).find(|known| !known.url.is_empty());
+    let read = |what: &str| match &notice {
+        Some(known) => Step { text: format!("{what} from {}:", known.name), url: known.url.clone(), host: known.host.clone() },
+        None => plain("No source gives a page to read. Look on the vendor's own site.".to_owned()),
+    };
+    if content.withdrawn {
+        let again = "If you changed something because of it, decide whether that should stay.";
+        return vec![read("Read what was taken back,"), plain(again.to_owned())];
+    }
+    let mut steps = Vec::new();
+    let action = cut(&content.action, 400);
+    if !action.is_empty() {
+        let cisa = content.exploitation.kev.as_ref().is_some_and(|kev| cut(&kev.action, 400) == action);
+        let who = if cisa { "CISA" } else { "the publisher" };
+        steps.push(plain(format!("Do what {who} asks: \u{201c}{action}\u{201d}")));
+    }
+    let what = if yours { list(mine, 3) } else { "what it names".to_owned() };
+    let hot = content.exploitation.exploited || content.exploitation.kev.is_some();
+    match content.kind {
+        AdvisoryKind::Vulnerability => {
+            steps.push(read("Read which versions are affected and which fix it,"));
+            steps.push(plain(format!("Check the version of {what} at every customer, and update.")));
+            steps.push(plain("Cannot update today? Take it off the internet, or let in only addresses you know.".to_owned()));
+        }
+        AdvisoryKind::Alert => {
+            steps.push(read("Read what attackers do,"));
+            steps.push(plain(format!("Compare it with the settings and logs of {what} at every customer.")));
+        }
+    }
+    if hot {
+        steps.push(plain("Look for signs of a break-in too: an update does not remove an intruder.".to_owned()));
+    }
+    steps.push(plain("Tell the customers concerned what you found and what you did.".to_owned()));
+    steps
+}
+
+fn source(reference: &Reference) -> Link {
+    let (url, host) = link(&reference.url).unwrap_or_default();
+    let name = [&reference.name, &reference.source].into_iter().map(|name| cut(name, 80)).find(|name| !name.is_empty());
+    Link { name: name.unwrap_or_else(|| "a source".to_owned()), url, host }
+}
+
+fn cves(content: &Content) -> Vec<Link> {
+    let record = |id: &crate::model::cve::CveId| Link {
+        name: id.to_string(),
+        url: format!("https://www.cve.org/CVERecord?id={id}"),
+        host: "www.cve.org".to_owned(),
+    };
+    content.cves.iter().take(LISTED).map(record).collect()
+}
+
+fn quote(content: &Content) -> Option<Quote> {
+    let text = shorten(&paragraphs(&content.summary), QUOTE);
+    let source = content.references.first().map_or_else(|| "the source".to_owned(), |first| source(first).name);
+    (!text.is_empty()).then(|| Quote { source, lines: text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect() })
+}

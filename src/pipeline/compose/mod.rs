@@ -1,0 +1,198 @@
+//! Compose: letters from advisories. The first line says what is broken and for whom, then what to do.
+//!
+//! A letter is a plain function of what it is given: the same delivery gives the same bytes on every try.
+//! All text from sources is hostile here; templates escape it and only web addresses become links.
+
+mod alert;
+mod digest;
+mod reader;
+mod render;
+mod text;
+
+use hmac::{Hmac, KeyInit, Mac};
+use minijinja::Environment;
+use sha2::Sha256;
+
+use crate::model::advisory::{AdvisoryId, Content, Event, EventKind};
+use crate::model::audience::Wish;
+use crate::model::clock::Timestamp;
+use crate::model::delivery::Message;
+use crate::model::platform::PlatformId;
+
+/// Why a letter could not be composed. Foreign text is never the reason.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// A template is broken.
+    #[error("template {name} could not be rendered: {detail}; restore the template as it was released")]
+    Template {
+        /// Which one.
+        name: String,
+        /// What the engine said.
+        detail: String,
+    },
+}
+
+impl ComposeError {
+    fn template(name: &str, error: &minijinja::Error) -> Self {
+        Self::Template { name: name.to_owned(), detail: format!("{error:#}").replace('\n', " ") }
+    }
+}
+
+/// What every letter carries, whatever it says.
+#[derive(Clone, Debug)]
+pub struct Envelope<'a> {
+    /// The delivery's id.
+    pub key: &'a str,
+    /// The recipient's address.
+    pub to: &'a str,
+    /// The subscription's id.
+    pub subscription: &'a str,
+    /// When the delivery was created: the `Date` of every try.
+    pub created_at: Timestamp,
+    /// The domain of the sender's address.
+    pub from_domain: &'a str,
+    /// The installation's secret.
+    pub secret: &'a str,
+    /// Where this Rattlewatch is reached, without a slash at the end.
+    pub public_url: &'a str,
+    /// Where one click stops the mail.
+    pub unsubscribe: Option<String>,
+}
+
+/// What an alert is made from.
+pub struct Alert<'a> {
+    /// What every letter carries.
+    pub envelope: Envelope<'a>,
+    /// What happened.
+    pub event: &'a Event,
+    /// What the advisory says as of that event.
+    pub content: &'a Content,
+    /// What the recipient wants.
+    pub wish: &'a Wish,
+    /// The shown name of a platform.
+    pub name: &'a dyn Fn(&PlatformId) -> String,
+}
+
+/// What a digest is made from.
+pub struct Digest<'a> {
+    /// What every letter carries.
+    pub envelope: Envelope<'a>,
+    /// The advisories for this recipient, in any order.
+    pub entries: &'a [Entry<'a>],
+    /// Where the window starts; the epoch where it has no start.
+    pub from: Timestamp,
+    /// Where the window ends.
+    pub to: Timestamp,
+    /// Advisories with an event in the window, whoever they touch.
+    pub advisories: i64,
+    /// Sources that cannot be read now.
+    pub failed: &'a [Failed<'a>],
+    /// What the recipient wants.
+    pub wish: &'a Wish,
+    /// The shown name of a platform.
+    pub name: &'a dyn Fn(&PlatformId) -> String,
+}
+
+/// One advisory of a digest.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// Its id.
+    pub id: &'a AdvisoryId,
+    /// What it says at the end of the window.
+    pub content: &'a Content,
+    /// What happened to it in the window, in order.
+    pub kinds: Vec<EventKind>,
+    /// What changed, one short sentence each.
+    pub reasons: Vec<String>,
+    /// When the recipient was alerted of it, where that was so.
+    pub alerted_at: Option<Timestamp>,
+}
+
+/// A source that cannot be read.
+#[derive(Clone, Debug)]
+pub struct Failed<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// What happened, as a sentence.
+    pub detail: &'a str,
+}
+
+/// Composes letters from templates that were parsed once.
+#[derive(Debug)]
+pub struct Composer {
+    environment: Environment<'static>,
+}
+
+impl Composer {
+    /// Compiles the templates.
+    ///
+    /// # Errors
+    /// Names the template that is broken.
+    pub fn new() -> Result<Self, ComposeError> {
+        Ok(Self { environment: render::environment()? })
+    }
+
+    /// The letter that tells of one event at once.
+    ///
+    /// # Errors
+    /// A template is broken.
+    pub fn alert(&self, input: &Alert<'_>) -> Result<Message, ComposeError> {
+        let view = alert::view(input);
+        let values = render::value(&view);
+        let html = render::html(&self.environment, "alert.html", &values)?;
+        let text = render::plain(&self.environment, "alert.txt", &values)?;
+        let root = identity(&input.envelope, &format!("thread|{}|{}", input.envelope.subscription, input.event.advisory));
+        Ok(message(&input.envelope, view.subject, text, html, Some(root)))
+    }
+
+    /// The letter that sums up a window.
+    ///
+    /// # Errors
+    /// A template is broken.
+    pub fn digest(&self, input: &Digest<'_>) -> Result<Message, ComposeError> {
+        let mut shown = input.entries.len().min(digest::MOST);
+        loop {
+            let view = digest::view(input, shown);
+            let values = render::value(&view);
+            let html = render::html(&self.environment, "digest.html", &values)?;
+            if html.len() >= render::HTML_BUDGET && shown > 1 {
+                shown = (shown * render::HTML_BUDGET / html.len()).min(shown - 1).max(1);
+                continue;
+            }
+            let text = render::plain(&self.environment, "digest.txt", &values)?;
+            return Ok(message(&input.envelope, view.subject, text, html, None));
+        }
+    }
+}
+
+fn message(envelope: &Envelope<'_>, subject: String, text: String, html: String, root: Option<String>) -> Message {
+    let room = if root.is_some() { "alerts" } else { "digest" };
+    Message {
+        key: envelope.key.to_owned(),
+        to: envelope.to.to_owned(),
+        subject,
+        text,
+        html,
+        message_id: identity(envelope, &format!("{}|{}", envelope.key, envelope.to)),
+        bulk: root.is_none(),
+        thread_root: root,
+        date: envelope.created_at,
+        list_id: format!("{room}.{}", envelope.from_domain),
+        unsubscribe: envelope.unsubscribe.clone(),
+    }
+}
+
+/// An id that tells nothing of what it is made from: half of an HMAC-SHA-256, at the sender's domain.
+fn identity(envelope: &Envelope<'_>, of: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(envelope.secret.as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(of.as_bytes());
+    let mut id = String::with_capacity(33 + envelope.from_domain.len());
+    for byte in &mac.finalize().into_bytes()[..16] {
+        id.push_str(&format!("{byte:02x}"));
+    }
+    id.push('@');
+    id.push_str(envelope.from_domain);
+    id
+}
