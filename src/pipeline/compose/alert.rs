@@ -84,18 +84,18 @@ pub fn view(input: &Alert<'_>) -> View {
     let zone = zone(&input.wish.digest.timezone);
     let (lead, note) = lead(input.event.kind, content, &mine, yours);
     let title = title(content);
-    let footer = footer(&input.envelope, input.wish, yours.then_some(&mine[..]), input.name);
+    let footer = footer(&input.envelope, input.wish, Some(if yours { &mine[..] } else { &[] }), input.name);
     let platforms_more = platforms.len().saturating_sub(LISTED);
     platforms.truncate(LISTED);
     View {
-        subject: subject(&title, mine.first().map_or("", String::as_str)),
+        subject: subject(&title, platforms.first()),
         preheader: cut(&preheader(content, &title), 100),
         ground: band(content),
         changes: if input.event.kind == EventKind::Published { vec![] } else { reasons(&input.event.reasons) },
         badges: badges(content),
         exploited: exploited(content),
         severity: rating(content.severity).to_owned(),
-        steps: steps(content, &mine, yours),
+        steps: steps(content, &mine),
         touched_more: platforms_more,
         touched: platforms,
         cves: cves(content),
@@ -140,9 +140,9 @@ pub fn reasons(reasons: &[String]) -> Vec<String> {
 }
 
 /// The same for all letters of one advisory, since Gmail parts a thread where the subject changes.
-fn subject(title: &str, platform: &str) -> String {
-    let named = platform.is_empty() || title.to_lowercase().contains(&platform.to_lowercase());
-    header(&if named { title.to_owned() } else { format!("{platform}: {title}") }, 150)
+fn subject(title: &str, first: Option<&Touched>) -> String {
+    let platform = first.filter(|platform| !platform.titled).map_or("", |platform| platform.name.as_str());
+    header(&if platform.is_empty() { title.to_owned() } else { format!("{platform}: {title}") }, 150)
 }
 
 fn lead(kind: EventKind, content: &Content, mine: &[String], yours: bool) -> (String, String) {
@@ -254,7 +254,7 @@ fn exploited(content: &Content) -> Vec<String> {
     lines
 }
 
-fn steps(content: &Content, mine: &[String], yours: bool) -> Vec<Step> {
+fn steps(content: &Content, mine: &[String]) -> Vec<Step> {
     let plain = |text: String| Step { text, url: String::new(), host: String::new() };
     let notice = content.references.iter().map(source).find(|known| !known.url.is_empty());
     let read = |what: &str| match &notice {
@@ -272,7 +272,7 @@ fn steps(content: &Content, mine: &[String], yours: bool) -> Vec<Step> {
         let who = if cisa { "CISA" } else { "the publisher" };
         steps.push(plain(format!("Do what {who} asks: \u{201c}{action}\u{201d}")));
     }
-    let what = if yours { list(mine, 3) } else { "what it names".to_owned() };
+    let what = if mine.is_empty() { "what it names".to_owned() } else { list(mine, 3) };
     let hot = content.exploitation.exploited || content.exploitation.kev.is_some();
     match content.kind {
         AdvisoryKind::Vulnerability => {

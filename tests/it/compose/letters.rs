@@ -149,6 +149,7 @@ fn the_subject_names_the_platform_once() {
     assert_eq!(of(&unrated(), &["veeam-vbr"]), "Veeam Backup & Replication: Criminals pose as help desks on Teams to install remote tools");
     let named = Content { title: "connectwise screenconnect: new flaw".to_owned(), ..exploited() };
     assert_eq!(of(&named, &["screenconnect"]), "connectwise screenconnect: new flaw");
+    assert_eq!(of(&exploited(), &["screenconnect"]), exploited().title);
     let untagged = Content { tags: vec![], ..unrated() };
     assert_eq!(of(&untagged, &[]), "Criminals pose as help desks on Teams to install remote tools");
 }
@@ -197,4 +198,18 @@ fn html_parts_keep_to_what_mail_programs_can_show() {
         assert_eq!(tables, html.matches("role=\"presentation\"").count(), "layout tables");
         assert!(html.len() < 80_000, "{}", html.len());
     }
+}
+
+#[test]
+fn a_burst_of_alerts_is_written_in_a_breath() {
+    let composer = Composer::new().unwrap();
+    let (content, wish, event) = (exploited(), wish(&["screenconnect"]), event(EventKind::Published, &[]));
+    let start = std::time::Instant::now();
+    for _ in 0..1_400 {
+        alert(&composer, &content, &wish, &event);
+    }
+    let took = start.elapsed();
+    eprintln!("1,400 alerts in {took:?}");
+    let most = if cfg!(debug_assertions) { 30_000 } else { 1_500 };
+    assert!(took.as_millis() < most, "1,400 alerts took {took:?}");
 }

@@ -85,5 +85,5 @@ fn a_schedule_without_digests_has_none_and_an_unknown_zone_is_named() {
     let next = next_digest(&right, TUESDAY).unwrap().unwrap();
     assert_eq!((next.at.to_string().as_str(), next.period.as_str()), ("2026-11-23T06:30:00Z", "2026-11-23"));
     assert!(next_digest(&right, Timestamp(i64::MAX)).is_err());
-    assert!(next_digest(&right, Timestamp(i64::MIN)).is_err());
+    assert!(next_digest(&right, Timestamp(i64::MIN)).is_ok());
 }
