@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod compose;
 mod config;
 mod http;
 mod platforms;

@@ -84,18 +84,18 @@ pub fn view(input: &Alert<'_>) -> View {
     let zone = zone(&input.wish.digest.timezone);
     let (lead, note) = lead(input.event.kind, content, &mine, yours);
     let title = title(content);
-    let footer = footer(&input.envelope, input.wish, yours.then_some(&mine[..]), input.name);
+    let footer = footer(&input.envelope, input.wish, Some(if yours { &mine[..] } else { &[] }), input.name);
     let platforms_more = platforms.len().saturating_sub(LISTED);
     platforms.truncate(LISTED);
     View {
-        subject: subject(&title, mine.first().map_or("", String::as_str)),
+        subject: subject(&title, platforms.first()),
         preheader: cut(&preheader(content, &title), 100),
         ground: band(content),
         changes: if input.event.kind == EventKind::Published { vec![] } else { reasons(&input.event.reasons) },
         badges: badges(content),
         exploited: exploited(content),
         severity: rating(content.severity).to_owned(),
-        steps: steps(content, &mine, yours),
+        steps: steps(content, &mine),
         touched_more: platforms_more,
         touched: platforms,
         cves: cves(content),
@@ -140,9 +140,9 @@ pub fn reasons(reasons: &[String]) -> Vec<String> {
 }
 
 /// The same for all letters of one advisory, since Gmail parts a thread where the subject changes.
-fn subject(title: &str, platform: &str) -> String {
-    let named = platform.is_empty() || title.to_lowercase().contains(&platform.to_lowercase());
-    header(&if named { title.to_owned() } else { format!("{platform}: {title}") }, 150)
+fn subject(title: &str, first: Option<&Touched>) -> String {
+    let platform = first.filter(|platform| !platform.titled).map_or("", |platform| platform.name.as_str());
+    header(&if platform.is_empty() { title.to_owned() } else { format!("{platform}: {title}") }, 150)
 }
 
 fn lead(kind: EventKind, content: &Content, mine: &[String], yours: bool) -> (String, String) {
@@ -180,8 +180,7 @@ fn preheader(content: &Content, title: &str) -> String {
         Severity::High => "High",
         Severity::Critical => "Critical",
     };
-    let exploited =
-        if content.exploitation.exploited || content.exploitation.kev.is_some() { ", exploited" } else { "" };
+    let exploited = if content.exploitation.exploited || content.exploitation.kev.is_some() { ", exploited" } else { "" };
     format!("{rating}{exploited}: {title}")
 }
 
@@ -255,13 +254,11 @@ fn exploited(content: &Content) -> Vec<String> {
     lines
 }
 
-fn steps(content: &Content, mine: &[String], yours: bool) -> Vec<Step> {
+fn steps(content: &Content, mine: &[String]) -> Vec<Step> {
     let plain = |text: String| Step { text, url: String::new(), host: String::new() };
     let notice = content.references.iter().map(source).find(|known| !known.url.is_empty());
     let read = |what: &str| match &notice {
-        Some(known) => {
-            Step { text: format!("{what} from {}:", known.name), url: known.url.clone(), host: known.host.clone() }
-        }
+        Some(known) => Step { text: format!("{what} from {}:", known.name), url: known.url.clone(), host: known.host.clone() },
         None => plain("No source gives a page to read. Look on the vendor's own site.".to_owned()),
     };
     if content.withdrawn {
@@ -275,15 +272,13 @@ fn steps(content: &Content, mine: &[String], yours: bool) -> Vec<Step> {
         let who = if cisa { "CISA" } else { "the publisher" };
         steps.push(plain(format!("Do what {who} asks: \u{201c}{action}\u{201d}")));
     }
-    let what = if yours { list(mine, 3) } else { "what it names".to_owned() };
+    let what = if mine.is_empty() { "what it names".to_owned() } else { list(mine, 3) };
     let hot = content.exploitation.exploited || content.exploitation.kev.is_some();
     match content.kind {
         AdvisoryKind::Vulnerability => {
             steps.push(read("Read which versions are affected and which fix it,"));
             steps.push(plain(format!("Check the version of {what} at every customer, and update.")));
-            steps.push(plain(
-                "Cannot update today? Take it off the internet, or let in only addresses you know.".to_owned(),
-            ));
+            steps.push(plain("Cannot update today? Take it off the internet, or let in only addresses you know.".to_owned()));
         }
         AdvisoryKind::Alert => {
             steps.push(read("Read what attackers do,"));
@@ -315,6 +310,5 @@ fn cves(content: &Content) -> Vec<Link> {
 fn quote(content: &Content) -> Option<Quote> {
     let text = shorten(&paragraphs(&content.summary), QUOTE);
     let source = content.references.first().map_or_else(|| "the source".to_owned(), |first| source(first).name);
-    (!text.is_empty())
-        .then(|| Quote { source, lines: text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect() })
+    (!text.is_empty()).then(|| Quote { source, lines: text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect() })
 }

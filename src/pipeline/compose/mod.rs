@@ -140,10 +140,10 @@ impl Composer {
     /// A template is broken.
     pub fn alert(&self, input: &Alert<'_>) -> Result<Message, ComposeError> {
         let view = alert::view(input);
-        let html = render::html(&self.environment, "alert.html", &view)?;
-        let text = render::plain(&self.environment, "alert.txt", &view)?;
-        let root =
-            identity(&input.envelope, &format!("thread|{}|{}", input.envelope.subscription, input.event.advisory));
+        let values = render::value(&view);
+        let html = render::html(&self.environment, "alert.html", &values)?;
+        let text = render::plain(&self.environment, "alert.txt", &values)?;
+        let root = identity(&input.envelope, &format!("thread|{}|{}", input.envelope.subscription, input.event.advisory));
         Ok(message(&input.envelope, view.subject, text, html, Some(root)))
     }
 
@@ -155,12 +155,13 @@ impl Composer {
         let mut shown = input.entries.len().min(digest::MOST);
         loop {
             let view = digest::view(input, shown);
-            let html = render::html(&self.environment, "digest.html", &view)?;
+            let values = render::value(&view);
+            let html = render::html(&self.environment, "digest.html", &values)?;
             if html.len() >= render::HTML_BUDGET && shown > 1 {
                 shown = (shown * render::HTML_BUDGET / html.len()).min(shown - 1).max(1);
                 continue;
             }
-            let text = render::plain(&self.environment, "digest.txt", &view)?;
+            let text = render::plain(&self.environment, "digest.txt", &values)?;
             return Ok(message(&input.envelope, view.subject, text, html, None));
         }
     }

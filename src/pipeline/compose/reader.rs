@@ -13,20 +13,27 @@ use crate::model::platform::{Evidence, Field, PlatformId};
 pub struct Touched {
     /// Its shown name.
     pub name: String,
-    /// Why we say so, as the end of a sentence.
+    /// Why we say so, as a clause.
     pub why: String,
+    /// The title names it.
+    pub titled: bool,
     /// The reader runs it.
     pub yours: bool,
 }
 
 /// The platforms touched: the reader's first, the surest first.
 pub fn touched(content: &Content, wish: &Wish, name: &dyn Fn(&PlatformId) -> String) -> Vec<Touched> {
-    let mut tags: Vec<_> = content.tags.iter().map(|tag| (wish.platforms.contains(&tag.platform), tag)).collect();
+    let mut tags: Vec<_> =
+        content.tags.iter().map(|tag| (wish.platforms.contains(&tag.platform), tag)).collect();
     tags.sort_by(|(yours, tag), (theirs, other)| {
         theirs.cmp(yours).then(other.confidence.total_cmp(&tag.confidence)).then(tag.platform.cmp(&other.platform))
     });
     tags.into_iter()
-        .map(|(yours, tag)| Touched { name: cut(&name(&tag.platform), 60), why: because(&tag.evidence), yours })
+        .map(|(yours, tag)| {
+            let name = cut(&name(&tag.platform), 60);
+            let titled = named_in(&content.title, &name, &tag.evidence);
+            Touched { name, why: because(&tag.evidence), titled, yours }
+        })
         .collect()
 }
 
@@ -39,6 +46,13 @@ pub fn names(touched: &[Touched]) -> (Vec<String>, bool) {
     }
 }
 
+/// Whether `title` says the platform's name, or the words that gave it its tag.
+fn named_in(title: &str, name: &str, evidence: &[Evidence]) -> bool {
+    let title = title.to_lowercase();
+    let words = evidence.iter().filter(|piece| piece.field == Field::Title).map(|piece| piece.matched.as_str());
+    words.chain([name]).any(|said| !said.is_empty() && title.contains(&said.to_lowercase()))
+}
+
 fn because(evidence: &[Evidence]) -> String {
     let mut said: Vec<String> = Vec::new();
     for piece in evidence {
@@ -46,8 +60,8 @@ fn because(evidence: &[Evidence]) -> String {
         let clause = match piece.field {
             Field::Title => format!("the title says '{words}'"),
             Field::Text => format!("the text says '{words}'"),
-            Field::Product => format!("its product data name '{words}'"),
-            Field::Source => "the source writes of this vendor's products only".to_owned(),
+            Field::Product => format!("the product data name '{words}'"),
+            Field::Source => "the source covers this vendor only".to_owned(),
         };
         if !said.contains(&clause) && said.len() < 2 {
             said.push(clause);
@@ -65,13 +79,8 @@ pub struct Footer {
     pub stop: Option<String>,
 }
 
-/// The end of an alert about `platforms`, or of a digest where none are given.
-pub fn footer(
-    envelope: &Envelope<'_>,
-    wish: &Wish,
-    platforms: Option<&[String]>,
-    name: &dyn Fn(&PlatformId) -> String,
-) -> Footer {
+/// The end of an alert about `platforms`, or of a digest where that is `None`.
+pub fn footer(envelope: &Envelope<'_>, wish: &Wish, platforms: Option<&[String]>, name: &dyn Fn(&PlatformId) -> String) -> Footer {
     let run = match platforms {
         Some(some) if !some.is_empty() => list(some, 3),
         _ => list(&wish.platforms.iter().map(|id| cut(&name(id), 60)).collect::<Vec<_>>(), 6),
@@ -82,15 +91,15 @@ pub fn footer(
         (false, false) => format!("You get this because you run {run}"),
     };
     let floor = match wish.floor {
-        Floor::All => "whatever the rating",
-        Floor::Medium => "from medium up, without a rating yet, or exploited",
-        Floor::High => "from high up, without a rating yet, or exploited",
-        Floor::Critical => "only what is critical or exploited",
-        Floor::Exploited => "only what is exploited",
+        Floor::All => "every rating",
+        Floor::Medium => "medium and above, not rated yet, or exploited",
+        Floor::High => "high and above, not rated yet, or exploited",
+        Floor::Critical => "critical or exploited",
+        Floor::Exploited => "exploited only",
     };
-    let asked = if wish.everything { "" } else { " and asked for mail" };
+    let what = if platforms.is_some() || !wish.instant { "You hear of" } else { "At once you hear of" };
     Footer {
-        why: format!("{because}{asked}, {floor}."),
+        why: format!("{because}. {what}: {floor}."),
         stop: envelope.unsubscribe.as_deref().and_then(link).map(|(address, _)| address),
     }
 }

@@ -1,6 +1,8 @@
 //! From templates to parts: MJML becomes HTML once, at start; each letter then only fills it in.
 //! All values are escaped for HTML, an unknown name is an error, and a letter's bytes depend on its values alone.
 
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 use mrml::prelude::render::RenderOptions;
 use serde::Serialize;
@@ -48,14 +50,8 @@ const STYLES: [(&str, &str); 13] = [
     ("a", "color:$(link);text-decoration:underline"),
     ("li", "margin:0 0 8px;color:$(ink)"),
     ("ol", "margin:0;padding:0 0 0 24px"),
-    (
-        "quote",
-        "margin:6px 0 0;padding:10px 14px;background:$(tint);border-left:4px solid $(line);color:$(ink);font-size:15px;line-height:22px",
-    ),
-    (
-        "badge",
-        "display:inline-block;padding:1px 8px;border-radius:3px;font-size:13px;line-height:20px;font-weight:700;color:$(on_badge)",
-    ),
+    ("quote", "margin:6px 0 0;padding:10px 14px;background:$(tint);border-left:4px solid $(line);color:$(ink);font-size:15px;line-height:22px"),
+    ("badge", "display:inline-block;padding:1px 8px;border-radius:3px;font-size:13px;line-height:20px;font-weight:700;color:$(on_badge)"),
     ("row", "padding:16px 0 14px;border-top:1px solid $(line)"),
 ];
 
@@ -68,13 +64,11 @@ pub fn ground(word: &str) -> &'static str {
 pub fn environment() -> Result<Environment<'static>, ComposeError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax = minijinja::syntax::SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.map_err(|error| ComposeError::template("syntax", &error))?);
-    environment.set_auto_escape_callback(
-        |name| {
-            if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
-        },
-    );
+    environment.set_auto_escape_callback(|name| {
+        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+    });
     environment.set_formatter(format);
     for (name, source) in [
         ("alert.html", html_of("alert.mjml", include_str!("../templates/alert.mjml"))?),
@@ -87,16 +81,21 @@ pub fn environment() -> Result<Environment<'static>, ComposeError> {
     Ok(environment)
 }
 
+/// A view in the form that templates read.
+pub fn value<V: Serialize>(view: &V) -> Value {
+    Value::from(Serde(view))
+}
+
 /// The HTML part of `template` filled with `view`.
-pub fn html<V: Serialize>(environment: &Environment<'_>, template: &str, view: &V) -> Result<String, ComposeError> {
+pub fn html(environment: &Environment<'_>, template: &str, view: &Value) -> Result<String, ComposeError> {
     environment
         .get_template(template)
-        .and_then(|known| known.render(minijinja::Value::from(minijinja::value::Serde(view))))
+        .and_then(|known| known.render(view.clone()))
         .map_err(|error| ComposeError::template(template, &error))
 }
 
 /// The plain part of `template` filled with `view`, wrapped.
-pub fn plain<V: Serialize>(environment: &Environment<'_>, template: &str, view: &V) -> Result<String, ComposeError> {
+pub fn plain(environment: &Environment<'_>, template: &str, view: &Value) -> Result<String, ComposeError> {
     html(environment, template, view).map(|text| wrap(&text))
 }
 
@@ -104,8 +103,7 @@ pub fn plain<V: Serialize>(environment: &Environment<'_>, template: &str, view: 
 fn html_of(name: &'static str, mjml: &str) -> Result<String, ComposeError> {
     let parsed = mrml::parse(paint(mjml))
         .map_err(|error| ComposeError::Template { name: name.to_owned(), detail: error.to_string() })?;
-    let options =
-        RenderOptions { disable_comments: true, fonts: std::collections::HashMap::new(), ..RenderOptions::default() };
+    let options = RenderOptions { disable_comments: true, fonts: std::collections::HashMap::new(), ..RenderOptions::default() };
     parsed
         .element
         .render(&options)
