@@ -16,8 +16,9 @@ use crate::model::item::Parsed;
 use crate::pipeline::{fetch, normalize, parse, tag};
 use crate::store::{StoreError, sources};
 
-/// How long a source is leased: longer than a fetch may take with all its redirects.
-const LEASE: Duration = Duration::from_secs(10 * 60);
+/// How long a source is leased: longer than a fetch may take with all its redirects, and short enough that a crash
+/// blinds nobody for long.
+const LEASE: Duration = Duration::from_secs(3 * 60);
 /// The longest wait after repeated failures.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(24 * 3_600);
 

@@ -12,7 +12,9 @@ use crate::pipeline::deliver;
 use crate::store::StoreError;
 use crate::store::deliveries::{self, Begun, Claimed, Finished};
 
-/// How long a claim is held: longer than the longest single try (its limits sum to about 20 minutes).
+/// How long a claim is held before its try begins: what a crash leaves unsent is taken up again this soon.
+const CLAIM: Duration = Duration::from_secs(2 * 60);
+/// How long a try holds its delivery: longer than the longest single try (its limits sum to about 20 minutes).
 const LEASE: Duration = Duration::from_secs(30 * 60);
 
 /// What a pass over the outbox gave.
@@ -77,7 +79,7 @@ fn count(sent: &mut Sent, end: End) {
 async fn claim(context: &Context) -> Result<Vec<Claimed>, StoreError> {
     let (holder, now) = (context.holder.clone(), context.clock.now());
     let limit = i64::try_from(context.send_concurrency * 8).unwrap_or(64);
-    context.store.write(move |tx| deliveries::claim(tx, &holder, now, LEASE, limit)).await
+    context.store.write(move |tx| deliveries::claim(tx, &holder, now, CLAIM, limit)).await
 }
 
 async fn give_back(context: &Context, waiting: Vec<Claimed>) -> Result<(), StoreError> {

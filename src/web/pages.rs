@@ -11,13 +11,17 @@ use minijinja::{Value, context};
 use serde::Serialize;
 
 use super::State;
+use crate::config::sources::Source;
 use crate::model::advisory::{Advisory, AdvisoryId};
 use crate::model::clock::Timestamp;
-use crate::model::health::HealthState;
-use crate::store::{StoreError, advisories, deliveries, events, items, sources};
+use crate::model::health::{HealthState, SourceHealth};
+use crate::store::deliveries::{Outbox, Shown};
+use crate::store::{StoreError, Tx, advisories, deliveries, events, items, sources};
 
 /// Advisories shown on the home page.
 const NEWEST: i64 = 30;
+/// Letters that did not go out, shown on the home page.
+const STUCK: i64 = 10;
 /// Letters shown on the outbox page.
 const LETTERS: usize = 200;
 
@@ -43,44 +47,69 @@ struct SourceLine {
     detail: String,
 }
 
+/// A delivery that did not go out as it should.
+#[derive(Serialize)]
+struct StuckLine {
+    what: String,
+    detail: String,
+}
+
+type Loaded = (Vec<Advisory>, Vec<SourceHealth>, Outbox, Vec<Shown>);
+
+fn load(tx: &mut Tx<'_>) -> Result<Loaded, StoreError> {
+    let newest = advisories::select(tx, &advisories::Filter::default(), NEWEST)?;
+    let mut stuck = deliveries::newest(tx, Some("dead"), STUCK)?;
+    stuck.extend(deliveries::newest(tx, Some("queued"), STUCK)?.into_iter().filter(|shown| shown.attempts > 0));
+    Ok((newest, sources::all(tx)?, deliveries::outbox(tx)?, stuck))
+}
+
 /// The latest advisories and whether each source can be read.
 pub(super) async fn home(Shared(state): Shared<State>) -> Response {
     let context = &state.0.context;
-    let loaded = context
-        .store
-        .read(|tx| {
-            Ok((
-                advisories::select(tx, &advisories::Filter::default(), NEWEST)?,
-                sources::all(tx)?,
-                deliveries::outbox(tx)?,
-            ))
-        })
-        .await;
-    let (newest, health, outbox) = match loaded {
+    let (newest, health, outbox, stuck) = match context.store.read(load).await {
         Ok(loaded) => loaded,
         Err(error) => return unavailable(&state, &error),
     };
     let lines: Vec<Line> = newest.iter().map(|advisory| line(&state, advisory)).collect();
-    let watched: Vec<SourceLine> = context
-        .sources
-        .iter()
-        .filter(|source| source.enabled)
-        .map(|source| {
-            let health = health.iter().find(|health| health.source == source.id).cloned().unwrap_or_default();
-            SourceLine {
-                id: source.id.clone(),
-                name: source.name.clone(),
-                state: health.state.to_string(),
-                sees: health.state.sees(),
-                waits: health.state == HealthState::New,
-                last_success: when(health.last_success),
-                detail: health.detail,
-            }
-        })
-        .collect();
+    let enabled = context.sources.iter().filter(|source| source.enabled);
+    let watched: Vec<SourceLine> = enabled.map(|source| source_line(source, &health)).collect();
+    let stuck: Vec<StuckLine> = stuck.iter().map(stuck_line).collect();
     let blind = watched.iter().filter(|source| !source.sees && !source.waits).count();
-    let values = context! { lines => Value::from(Serde(lines)), blind, outbox => Value::from(Serde(outbox)), sources => Value::from(Serde(watched)), letters => state.0.outbox.is_some(), now => when(Some(context.clock.now())) };
+    let values = context! {
+        lines => Value::from(Serde(lines)), blind, outbox => Value::from(Serde(outbox)),
+        sources => Value::from(Serde(watched)), stuck => Value::from(Serde(stuck)),
+        letters => state.0.outbox.is_some(), now => when(Some(context.clock.now())),
+    };
     state.0.views.render("home.html", values).into_response()
+}
+
+fn source_line(source: &Source, health: &[SourceHealth]) -> SourceLine {
+    let health = health.iter().find(|health| health.source == source.id).cloned().unwrap_or_default();
+    SourceLine {
+        id: source.id.clone(),
+        name: source.name.clone(),
+        state: health.state.to_string(),
+        sees: health.state.sees(),
+        waits: health.state == HealthState::New,
+        last_success: when(health.last_success),
+        detail: health.detail,
+    }
+}
+
+fn stuck_line(shown: &Shown) -> StuckLine {
+    let state = if shown.state == "dead" { "given up" } else { "to be tried again" };
+    StuckLine {
+        what: format!("{} to {}, {state} after {} tries", shown.kind, masked(&shown.to), shown.attempts),
+        detail: shown.detail.clone(),
+    }
+}
+
+/// An address without most of its local part: the page may be seen by more people than the mail.
+fn masked(address: &str) -> String {
+    match address.split_once('@') {
+        Some((local, domain)) => format!("{}***@{domain}", local.chars().next().unwrap_or('*')),
+        None => "***".to_owned(),
+    }
 }
 
 fn line(state: &State, advisory: &Advisory) -> Line {

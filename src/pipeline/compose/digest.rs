@@ -108,7 +108,13 @@ fn class(content: &Content) -> u8 {
 
 fn urgency<'a>(entry: &'a Entry<'_>) -> impl Ord + use<'a> {
     let content = entry.content;
-    (class(content), Reverse(content.exploitation.ransomware), Reverse(content.severity), Reverse(content.first_seen), entry.id.clone())
+    (
+        class(content),
+        Reverse(content.exploitation.ransomware),
+        Reverse(content.severity),
+        Reverse(content.first_seen),
+        entry.id.clone(),
+    )
 }
 
 fn says(input: &Digest<'_>, hot: usize) -> String {
@@ -162,13 +168,18 @@ fn empty(input: &Digest<'_>) -> String {
 fn silence(silent: usize) -> String {
     let (sources, they) = if silent == 1 { ("1 source", "it says") } else { ("", "they say") };
     let sources = if silent == 1 { sources.to_owned() } else { format!("{silent} sources") };
-    format!("{sources} could not be read. We do not know what {they}: silence is not good news. Look there yourself if you depend on it.")
+    format!(
+        "{sources} could not be read. We do not know what {they}: silence is not good news. Look there yourself if you depend on it."
+    )
 }
 
 fn silent(source: &Failed<'_>, zone: &TimeZone) -> Silent {
     Silent {
         name: cut(source.name, 80),
-        since: source.since.map_or_else(|| "never read so far".to_owned(), |since| format!("since {}", at(since, zone, "%a %-d %b %H:%M"))),
+        since: source.since.map_or_else(
+            || "never read so far".to_owned(),
+            |since| format!("since {}", at(since, zone, "%a %-d %b %H:%M")),
+        ),
         detail: cut(source.detail, 200),
     }
 }
@@ -213,7 +224,9 @@ fn row(entry: &Entry<'_>, input: &Digest<'_>, zone: &TimeZone) -> Row {
         source: if source.is_empty() { host.clone() } else { source },
         url,
         host,
-        alerted: entry.alerted_at.map_or_else(String::new, |then| format!("You were alerted {}.", at(then, zone, "%a %-d %b %H:%M"))),
+        alerted: entry
+            .alerted_at
+            .map_or_else(String::new, |then| format!("You were alerted {}.", at(then, zone, "%a %-d %b %H:%M"))),
     }
 }
 

@@ -50,8 +50,14 @@ const STYLES: [(&str, &str); 13] = [
     ("a", "color:$(link);text-decoration:underline"),
     ("li", "margin:0 0 8px;color:$(ink)"),
     ("ol", "margin:0;padding:0 0 0 24px"),
-    ("quote", "margin:6px 0 0;padding:10px 14px;background:$(tint);border-left:4px solid $(line);color:$(ink);font-size:15px;line-height:22px"),
-    ("badge", "display:inline-block;padding:1px 8px;border-radius:3px;font-size:13px;line-height:20px;font-weight:700;color:$(on_badge)"),
+    (
+        "quote",
+        "margin:6px 0 0;padding:10px 14px;background:$(tint);border-left:4px solid $(line);color:$(ink);font-size:15px;line-height:22px",
+    ),
+    (
+        "badge",
+        "display:inline-block;padding:1px 8px;border-radius:3px;font-size:13px;line-height:20px;font-weight:700;color:$(on_badge)",
+    ),
     ("row", "padding:16px 0 14px;border-top:1px solid $(line)"),
 ];
 
@@ -66,9 +72,11 @@ pub fn environment() -> Result<Environment<'static>, ComposeError> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.map_err(|error| ComposeError::template("syntax", &error))?);
-    environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
-    });
+    environment.set_auto_escape_callback(
+        |name| {
+            if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+        },
+    );
     environment.set_formatter(format);
     for (name, source) in [
         ("alert.html", html_of("alert.mjml", include_str!("../templates/alert.mjml"))?),
@@ -103,7 +111,8 @@ pub fn plain(environment: &Environment<'_>, template: &str, view: &Value) -> Res
 fn html_of(name: &'static str, mjml: &str) -> Result<String, ComposeError> {
     let parsed = mrml::parse(paint(mjml))
         .map_err(|error| ComposeError::Template { name: name.to_owned(), detail: error.to_string() })?;
-    let options = RenderOptions { disable_comments: true, fonts: std::collections::HashMap::new(), ..RenderOptions::default() };
+    let options =
+        RenderOptions { disable_comments: true, fonts: std::collections::HashMap::new(), ..RenderOptions::default() };
     parsed
         .element
         .render(&options)

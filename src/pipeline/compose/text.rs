@@ -184,7 +184,9 @@ mod tests {
     #[test]
     fn only_web_addresses_without_credentials_are_links() {
         assert_eq!(link("https://EXAMPLE.com/a"), Some(("https://example.com/a".into(), "example.com".into())));
-        for wrong in ["javascript:alert(1)", "data:text/html,x", "https://cisa.gov@evil.example/", "/a", "", "mailto:a@b.c"] {
+        for wrong in
+            ["javascript:alert(1)", "data:text/html,x", "https://cisa.gov@evil.example/", "/a", "", "mailto:a@b.c"]
+        {
             assert_eq!(link(wrong), None, "{wrong}");
         }
     }
