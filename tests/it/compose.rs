@@ -69,9 +69,10 @@ fn exploited() -> Content {
     let action = "Apply the vendor's mitigations or stop using the product if there are none.";
     Content {
         title: "ScreenConnect setup wizard lets anyone become administrator".to_owned(),
-        summary: "Anyone who reaches the server can call the setup wizard again and make a new administrator.\n\nServers \
+        summary:
+            "Anyone who reaches the server can call the setup wizard again and make a new administrator.\n\nServers \
                   that the vendor hosts are fixed. Servers on customers' premises need the update."
-            .to_owned(),
+                .to_owned(),
         kind: AdvisoryKind::Vulnerability,
         severity: Severity::Critical,
         cves: ["CVE-2026-41709", "CVE-2026-41710"].iter().map(|id| id.parse().unwrap()).collect(),
@@ -132,7 +133,6 @@ fn entry<'a>(id: &'a AdvisoryId, content: &'a Content, kinds: &[EventKind]) -> E
 
 fn digest(composer: &Composer, entries: &[Entry<'_>], failed: &[Failed<'_>], wish: &Wish) -> Message {
     let (from, to) = (Timestamp::from_seconds(1_794_810_600), Timestamp::from_seconds(1_794_810_600 + 7 * DAY));
-    let input =
-        Digest { envelope: envelope("dlv-2"), entries, from, to, advisories: 41, failed, wish, name: &name };
+    let input = Digest { envelope: envelope("dlv-2"), entries, from, to, advisories: 41, failed, wish, name: &name };
     composer.digest(&input).unwrap()
 }

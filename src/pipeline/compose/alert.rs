@@ -180,7 +180,8 @@ fn preheader(content: &Content, title: &str) -> String {
         Severity::High => "High",
         Severity::Critical => "Critical",
     };
-    let exploited = if content.exploitation.exploited || content.exploitation.kev.is_some() { ", exploited" } else { "" };
+    let exploited =
+        if content.exploitation.exploited || content.exploitation.kev.is_some() { ", exploited" } else { "" };
     format!("{rating}{exploited}: {title}")
 }
 
@@ -258,7 +259,9 @@ fn steps(content: &Content, mine: &[String]) -> Vec<Step> {
     let plain = |text: String| Step { text, url: String::new(), host: String::new() };
     let notice = content.references.iter().map(source).find(|known| !known.url.is_empty());
     let read = |what: &str| match &notice {
-        Some(known) => Step { text: format!("{what} from {}:", known.name), url: known.url.clone(), host: known.host.clone() },
+        Some(known) => {
+            Step { text: format!("{what} from {}:", known.name), url: known.url.clone(), host: known.host.clone() }
+        }
         None => plain("No source gives a page to read. Look on the vendor's own site.".to_owned()),
     };
     if content.withdrawn {
@@ -278,7 +281,9 @@ fn steps(content: &Content, mine: &[String]) -> Vec<Step> {
         AdvisoryKind::Vulnerability => {
             steps.push(read("Read which versions are affected and which fix it,"));
             steps.push(plain(format!("Check the version of {what} at every customer, and update.")));
-            steps.push(plain("Cannot update today? Take it off the internet, or let in only addresses you know.".to_owned()));
+            steps.push(plain(
+                "Cannot update today? Take it off the internet, or let in only addresses you know.".to_owned(),
+            ));
         }
         AdvisoryKind::Alert => {
             steps.push(read("Read what attackers do,"));
@@ -307,8 +312,12 @@ fn cves(content: &Content) -> Vec<Link> {
     content.cves.iter().take(LISTED).map(record).collect()
 }
 
+/// The summary is the fullest item's, which need not be the first: with many sources none is named.
 fn quote(content: &Content) -> Option<Quote> {
     let text = shorten(&paragraphs(&content.summary), QUOTE);
-    let source = content.references.first().map_or_else(|| "the source".to_owned(), |first| source(first).name);
-    (!text.is_empty()).then(|| Quote { source, lines: text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect() })
+    let source = match &content.references[..] {
+        [only] => source(only).name,
+        _ => "the fullest of the sources".to_owned(),
+    };
+    (!text.is_empty()).then(|| Quote { source, lines: text.lines().map(str::to_owned).collect() })
 }

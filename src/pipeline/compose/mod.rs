@@ -143,7 +143,8 @@ impl Composer {
         let values = render::value(&view);
         let html = render::html(&self.environment, "alert.html", &values)?;
         let text = render::plain(&self.environment, "alert.txt", &values)?;
-        let root = identity(&input.envelope, &format!("thread|{}|{}", input.envelope.subscription, input.event.advisory));
+        let root =
+            identity(&input.envelope, &format!("thread|{}|{}", input.envelope.subscription, input.event.advisory));
         Ok(message(&input.envelope, view.subject, text, html, Some(root)))
     }
 

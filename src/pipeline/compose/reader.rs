@@ -23,8 +23,7 @@ pub struct Touched {
 
 /// The platforms touched: the reader's first, the surest first.
 pub fn touched(content: &Content, wish: &Wish, name: &dyn Fn(&PlatformId) -> String) -> Vec<Touched> {
-    let mut tags: Vec<_> =
-        content.tags.iter().map(|tag| (wish.platforms.contains(&tag.platform), tag)).collect();
+    let mut tags: Vec<_> = content.tags.iter().map(|tag| (wish.platforms.contains(&tag.platform), tag)).collect();
     tags.sort_by(|(yours, tag), (theirs, other)| {
         theirs.cmp(yours).then(other.confidence.total_cmp(&tag.confidence)).then(tag.platform.cmp(&other.platform))
     });
@@ -80,7 +79,12 @@ pub struct Footer {
 }
 
 /// The end of an alert about `platforms`, or of a digest where that is `None`.
-pub fn footer(envelope: &Envelope<'_>, wish: &Wish, platforms: Option<&[String]>, name: &dyn Fn(&PlatformId) -> String) -> Footer {
+pub fn footer(
+    envelope: &Envelope<'_>,
+    wish: &Wish,
+    platforms: Option<&[String]>,
+    name: &dyn Fn(&PlatformId) -> String,
+) -> Footer {
     let run = match platforms {
         Some(some) if !some.is_empty() => list(some, 3),
         _ => list(&wish.platforms.iter().map(|id| cut(&name(id), 60)).collect::<Vec<_>>(), 6),
@@ -97,7 +101,7 @@ pub fn footer(envelope: &Envelope<'_>, wish: &Wish, platforms: Option<&[String]>
         Floor::Critical => "critical or exploited",
         Floor::Exploited => "exploited only",
     };
-    let what = if platforms.is_some() || !wish.instant { "You hear of" } else { "At once you hear of" };
+    let what = if wish.instant { "Mailed at once" } else { "Included" };
     Footer {
         why: format!("{because}. {what}: {floor}."),
         stop: envelope.unsubscribe.as_deref().and_then(link).map(|(address, _)| address),

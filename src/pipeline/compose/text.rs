@@ -26,6 +26,11 @@ pub fn wrap(text: &str) -> String {
 }
 
 fn wrap_line(line: &str, out: &mut String) {
+    if line.len() <= WIDTH {
+        out.push_str(line);
+        out.push('\n');
+        return;
+    }
     let mark = mark_of(line);
     let (first, body) = line.split_at(mark);
     let rest: String = if first.starts_with('>') { first.to_owned() } else { " ".repeat(first.len()) };
@@ -184,7 +189,9 @@ mod tests {
     #[test]
     fn only_web_addresses_without_credentials_are_links() {
         assert_eq!(link("https://EXAMPLE.com/a"), Some(("https://example.com/a".into(), "example.com".into())));
-        for wrong in ["javascript:alert(1)", "data:text/html,x", "https://cisa.gov@evil.example/", "/a", "", "mailto:a@b.c"] {
+        for wrong in
+            ["javascript:alert(1)", "data:text/html,x", "https://cisa.gov@evil.example/", "/a", "", "mailto:a@b.c"]
+        {
             assert_eq!(link(wrong), None, "{wrong}");
         }
     }

@@ -60,8 +60,38 @@ fn is_clean(message: &Message) {
     let html = &message.html;
     let tag = regex::Regex::new(r#"<[!/]?([a-zA-Z][a-zA-Z0-9:]*)((?:[^>"']|"[^"]*"|'[^']*')*)>"#).unwrap();
     let quoted = regex::Regex::new(r#""[^"]*""#).unwrap();
-    let known = ["html", "head", "title", "meta", "style", "body", "div", "table", "tbody", "tr", "td", "p", "h1", "h2", "h3",
-        "ul", "ol", "li", "a", "span", "strong", "br", "doctype", "o:OfficeDocumentSettings", "o:AllowPNG", "o:PixelsPerInch", "xml", "noscript", "u", "x"];
+    let known = [
+        "html",
+        "head",
+        "title",
+        "meta",
+        "style",
+        "body",
+        "div",
+        "table",
+        "tbody",
+        "tr",
+        "td",
+        "p",
+        "h1",
+        "h2",
+        "h3",
+        "ul",
+        "ol",
+        "li",
+        "a",
+        "span",
+        "strong",
+        "br",
+        "doctype",
+        "o:OfficeDocumentSettings",
+        "o:AllowPNG",
+        "o:PixelsPerInch",
+        "xml",
+        "noscript",
+        "u",
+        "x",
+    ];
     for found in tag.captures_iter(html) {
         assert!(known.contains(&&found[1]), "<{}>", &found[1]);
         assert!(!quoted.replace_all(&found[2], "").to_lowercase().contains(" on"), "{}", &found[0]);
@@ -76,7 +106,10 @@ fn is_clean(message: &Message) {
 fn is_tidy(message: &Message) {
     let subject = &message.subject;
     assert!(subject.chars().count() <= 150 && !subject.is_empty(), "{subject}");
-    assert!(!subject.contains("=?") && !subject.chars().any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)), "{subject:?}");
+    assert!(
+        !subject.contains("=?") && !subject.chars().any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)),
+        "{subject:?}"
+    );
     for line in message.text.lines() {
         let body = line.trim_start_matches([' ', '>', '-']).trim_start();
         let body = body.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(". ");

@@ -71,7 +71,8 @@ fn a_digest_puts_the_most_urgent_first_and_names_silent_sources() {
     let composer = Composer::new().unwrap();
     let ids: Vec<AdvisoryId> = (1..=3).map(|n| AdvisoryId(format!("RW-{n}"))).collect();
     let (hot, quiet) = (exploited(), unrated());
-    let high = Content { severity: Severity::High, title: "Veeam console runs code from users".to_owned(), ..unrated() };
+    let high =
+        Content { severity: Severity::High, title: "Veeam console runs code from users".to_owned(), ..unrated() };
     let mut entries = [
         entry(&ids[0], &quiet, &[EventKind::Published]),
         entry(&ids[1], &high, &[EventKind::Updated]),
@@ -90,7 +91,7 @@ fn a_digest_puts_the_most_urgent_first_and_names_silent_sources() {
             "JPCERT/CC",
             "since Sat 14 Nov 08:12",
             "silence is not good news",
-            "New, then more urgent",
+            "new, then more urgent",
         ],
     );
     for part in [&message.text, &message.html] {
@@ -129,7 +130,8 @@ fn a_thread_keeps_its_subject_and_root_and_each_delivery_its_id() {
     assert!(local.len() == 32 && local.bytes().all(|b| b.is_ascii_hexdigit()), "{local}");
     assert_eq!(domain, "watch.example");
     assert_eq!((first.list_id.as_str(), first.bulk), ("alerts.watch.example", false));
-    let other = Alert { envelope: Envelope { subscription: "sub-8", to: "b@msp.example", ..envelope("dlv-9") }, ..input };
+    let other =
+        Alert { envelope: Envelope { subscription: "sub-8", to: "b@msp.example", ..envelope("dlv-9") }, ..input };
     let other = composer.alert(&other).unwrap();
     assert!(other.thread_root != second.thread_root && other.message_id != second.message_id);
     let summary = digest(&composer, &[], &[], &wish);
@@ -145,8 +147,13 @@ fn the_same_letter_has_the_same_bytes() {
 #[test]
 fn the_subject_names_the_platform_once() {
     let composer = Composer::new().unwrap();
-    let of = |content: &Content, mine: &[&str]| alert(&composer, content, &wish(mine), &event(EventKind::Published, &[])).subject;
-    assert_eq!(of(&unrated(), &["veeam-vbr"]), "Veeam Backup & Replication: Criminals pose as help desks on Teams to install remote tools");
+    let of = |content: &Content, mine: &[&str]| {
+        alert(&composer, content, &wish(mine), &event(EventKind::Published, &[])).subject
+    };
+    assert_eq!(
+        of(&unrated(), &["veeam-vbr"]),
+        "Veeam Backup & Replication: Criminals pose as help desks on Teams to install remote tools"
+    );
     let named = Content { title: "connectwise screenconnect: new flaw".to_owned(), ..exploited() };
     assert_eq!(of(&named, &["screenconnect"]), "connectwise screenconnect: new flaw");
     assert_eq!(of(&exploited(), &["screenconnect"]), exploited().title);
@@ -157,10 +164,18 @@ fn the_subject_names_the_platform_once() {
 #[test]
 fn without_a_stop_link_the_letter_says_whom_to_ask() {
     let composer = Composer::new().unwrap();
-    let (event, wish, content) = (event(EventKind::Withdrawn, &["The publisher has withdrawn it"]), wish(&["screenconnect"]), Content { withdrawn: true, ..exploited() });
+    let (event, wish, content) = (
+        event(EventKind::Withdrawn, &["The publisher has withdrawn it"]),
+        wish(&["screenconnect"]),
+        Content { withdrawn: true, ..exploited() },
+    );
     let envelope = Envelope { unsubscribe: None, ..envelope("dlv-1") };
-    let message = composer.alert(&Alert { envelope, event: &event, content: &content, wish: &wish, name: &name }).unwrap();
-    both_say(&message, &["ask the one who runs this Rattlewatch", "Withdrawn: ConnectWise ScreenConnect, which you run."]);
+    let message =
+        composer.alert(&Alert { envelope, event: &event, content: &content, wish: &wish, name: &name }).unwrap();
+    both_say(
+        &message,
+        &["ask the one who runs this Rattlewatch", "Withdrawn: ConnectWise ScreenConnect, which you run."],
+    );
 }
 
 #[test]
@@ -188,7 +203,9 @@ fn html_parts_keep_to_what_mail_programs_can_show() {
     ] {
         let html = message.html.to_lowercase();
         assert!(html.contains("<html lang=\"en\" dir=\"ltr\""), "{}", &html[..200]);
-        for needed in ["<title>", "<h1", "<h2", "color-scheme", "prefers-color-scheme: dark", "[data-ogsc]", "max-width:600px"] {
+        for needed in
+            ["<title>", "<h1", "<h2", "color-scheme", "prefers-color-scheme: dark", "[data-ogsc]", "max-width:600px"]
+        {
             assert!(html.contains(needed), "no {needed}");
         }
         for unwanted in ["<img", "<script", "<form", "<link", "@import", "url(", "{{", "{%", "$("] {

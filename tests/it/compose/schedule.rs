@@ -30,7 +30,9 @@ fn each_local_week_and_day_has_exactly_one_digest_for_two_years() {
     for zone in ZONES {
         let tz = TimeZone::get(zone).unwrap();
         for at in [time(0, 0, 0, 0), time(0, 30, 0, 0), time(2, 15, 0, 0), time(7, 30, 0, 0), time(23, 59, 0, 0)] {
-            for (every, step, day) in [(DigestEvery::Weekly, 7, Weekday::Sunday), (DigestEvery::Daily, 1, Weekday::Friday)] {
+            for (every, step, day) in
+                [(DigestEvery::Weekly, 7, Weekday::Sunday), (DigestEvery::Daily, 1, Weekday::Friday)]
+            {
                 let schedule = schedule(every, day, at, zone);
                 let mut last = next_digest(&schedule, instant("2025-12-31T12:00:00Z")).unwrap().unwrap();
                 for _ in 0..(731 / step) {
