@@ -82,13 +82,16 @@ fn parse_since(text: &str) -> Result<Timestamp, String> {
 
 impl Chosen {
     fn filter(&self, global: &Global) -> Result<advisories::Filter, Failure> {
-        if let Some(id) = &self.platform {
-            let catalog = start::catalog(&start::settings(global)?)?;
-            start::platform(&catalog, id)?;
-        }
+        let platform = match &self.platform {
+            None => None,
+            Some(id) => {
+                let catalog = start::catalog(&start::settings(global)?)?;
+                Some(start::platform(&catalog, id)?.0)
+            }
+        };
         Ok(advisories::Filter {
             since: self.since,
-            platform: self.platform.clone(),
+            platform,
             exploited: self.exploited,
             ..advisories::Filter::default()
         })

@@ -14,8 +14,9 @@ use crate::http::{Client, Guard, Identity, Limits};
 use crate::jobs::context::{self, Context, Parts};
 use crate::model::address::EmailAddress;
 use crate::model::clock::Clock;
+use crate::model::platform::PlatformId;
 use crate::pipeline::compose::Composer;
-use crate::platforms::{Catalog, Matcher, Platform};
+use crate::platforms::{Catalog, Matcher};
 use crate::store::{Location, Store};
 
 /// How much a command says of its work on standard error.
@@ -71,14 +72,15 @@ pub(super) fn parse_sources(text: &str, name: &str) -> Result<Vec<Source>, Failu
     )?)
 }
 
-/// The platform with this id.
-pub(super) fn platform<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Platform, Failure> {
-    catalog.get(id).ok_or_else(|| {
+/// The id under which advisories are tagged with the platform `id`: another one where it is a second name.
+pub(super) fn platform(catalog: &Catalog, id: &str) -> Result<PlatformId, Failure> {
+    let Some(platform) = catalog.get(id) else {
         let hint = catalog
             .closest(id)
             .map_or_else(|| "platforms.toml lists the ids".to_owned(), |near| format!("did you mean '{near}'?"));
-        Failure::Usage(format!("no platform is called '{id}'; {hint}"))
-    })
+        return Err(Failure::Usage(format!("no platform is called '{id}'; {hint}")));
+    };
+    Ok(platform.same_as.clone().unwrap_or_else(|| platform.id.clone()))
 }
 
 /// The database, opened and migrated.

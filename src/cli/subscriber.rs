@@ -16,7 +16,6 @@ use crate::jobs::digest::next_digest;
 use crate::model::address::EmailAddress;
 use crate::model::audience::{DigestEvery, DigestSchedule, Floor, Subscription, Wish, parse_weekday, weekday_name};
 use crate::model::clock::Clock;
-use crate::model::platform::PlatformId;
 use crate::pipeline::schedule;
 use crate::platforms::Catalog;
 use crate::store::subscriptions::{self, Change, Upserted};
@@ -108,8 +107,9 @@ pub(super) fn main(global: &Global, command: &Command) -> Outcome {
 
 async fn add(catalog: &Catalog, store: impl Future<Output = Result<Store, Failure>>, arguments: &Add) -> Outcome {
     let email = EmailAddress::parse(&arguments.email).map_err(Failure::Usage)?;
+    let mut platforms = BTreeSet::new();
     for id in &arguments.platform {
-        start::platform(catalog, id)?;
+        platforms.insert(start::platform(catalog, id)?);
     }
     let digest = DigestSchedule {
         every: arguments.digest,
@@ -119,7 +119,6 @@ async fn add(catalog: &Catalog, store: impl Future<Output = Result<Store, Failur
     };
     schedule::next_digest(&digest, Clock::system().now())
         .map_err(|error| Failure::Usage(format!("--timezone: {error}")))?;
-    let platforms: BTreeSet<PlatformId> = arguments.platform.iter().cloned().map(PlatformId).collect();
     let wish = Wish {
         everything: arguments.everything,
         platforms: platforms.into_iter().collect(),
@@ -264,11 +263,11 @@ fn parse_line(catalog: &Catalog, line: &str) -> Result<(EmailAddress, Wish), Str
     let mut platforms = BTreeSet::new();
     if !everything {
         for id in cells[1].split(';').map(str::trim).filter(|id| !id.is_empty()) {
-            start::platform(catalog, id).map_err(|failure| match failure {
+            let platform = start::platform(catalog, id).map_err(|failure| match failure {
                 Failure::Usage(message) => message,
                 Failure::Failed(error) => error.to_string(),
             })?;
-            platforms.insert(PlatformId(id.to_owned()));
+            platforms.insert(platform);
         }
         if platforms.is_empty() {
             return Err("no platform is named; write ids separated by ';', or * for everything".to_owned());

@@ -1,5 +1,7 @@
 //! The main job, as an MSP sees it: feeds in, mail out, once. Each story runs the program itself, on both engines.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::http_server::{HttpServer, Reply};
@@ -313,6 +315,62 @@ async fn a_connection_lost_after_the_dot_gives_at_most_one_more_copy_with_the_sa
     let ambiguous: i64 =
         database.query_row("SELECT ambiguous FROM deliveries", [], |row| row.get(0)).expect("a number");
     assert_eq!(ambiguous, 1, "and it is counted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_it_goes_on_and_leaves_nobody_out() {
+    const ITEMS: usize = 60;
+    for engine in engines() {
+        let name = engine.name;
+        let web = HttpServer::start().await;
+        let smtp = SmtpServer::start_with(Script::at(Phase::Dot, Act::Wait(Duration::from_millis(10)))).await;
+        let items: Vec<(String, String)> =
+            (0..ITEMS).map(|n| (format!("k{n}"), format!("ScreenConnect flaw number {n}"))).collect();
+        let items: Vec<(&str, &str, &str)> =
+            items.iter().map(|(guid, title)| (guid.as_str(), title.as_str(), "Text.")).collect();
+        web.route("/feed", feed(&[OLD]));
+        let url = engine.url.clone();
+        let mut program = Program::on(engine).with("RATTLEWATCH_SMTP_URL", &smtp.url());
+        program.sources(&[("cert", "feed", &web.url("/feed"))]);
+        program.ok(&["subscriber", "add", "tech@msp.example", "--platform", "screenconnect"]);
+        program.run();
+        web.route("/feed", feed(&items));
+        for round in 0_u64..6 {
+            let mut running = program.spawn(&["run", "--all"]);
+            tokio::time::sleep(Duration::from_millis(40 + 70 * round)).await;
+            running.kill().expect("killed");
+            running.wait().expect("it is gone");
+            // The leases of the dead run out.
+            forget_leases(&url, name).await;
+        }
+        program.run();
+        let sent = smtp.messages();
+        let mut ids: Vec<String> = sent
+            .iter()
+            .filter_map(|mail| mail.text().lines().find(|line| line.starts_with("Message-ID:")).map(str::to_owned))
+            .collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), ITEMS, "{name}: each of the {ITEMS} was mailed, and a second copy bears the same id");
+        // At each kill, no more than the four connections can have been between the dot and its record.
+        assert!(sent.len() <= ITEMS + 6 * 4, "{name}: {} mails", sent.len());
+        assert_eq!(program.run()["mails"]["sent"], 0, "{name}");
+    }
+}
+
+async fn forget_leases(url: &str, engine: &str) {
+    let sql = "UPDATE deliveries SET lease_until = 0 WHERE state = 'sending'; UPDATE sources SET lease_until = 0";
+    if engine == "SQLite" {
+        let database = rusqlite::Connection::open(url).expect("the database");
+        database.busy_timeout(Duration::from_secs(10)).expect("set");
+        // Killed before its first breath, the program may not have made the tables yet.
+        let _ = database.execute_batch(sql);
+    } else {
+        let url = url.to_owned();
+        let done =
+            tokio::task::spawn_blocking(move || postgres::Client::connect(&url, postgres::NoTls)?.batch_execute(sql));
+        done.await.expect("joined").expect("leases are forgotten");
+    }
 }
 
 /// The recorded feed of CISA, day by day, and then the KEV catalog: the first run mails nobody, each later one mails

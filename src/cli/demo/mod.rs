@@ -80,7 +80,7 @@ async fn play(arguments: &Arguments, folder: &std::path::Path) -> Result<(), Fai
         axum::serve(listener, crate::web::router(pages)).with_graceful_shutdown(stopped).await
     });
 
-    output::line(&show::welcome(address));
+    output::tell(&show::welcome(address));
     subscribe(&context).await?;
     for step in feeds::STEPS {
         if *stop.borrow() {
@@ -90,7 +90,7 @@ async fn play(arguments: &Arguments, folder: &std::path::Path) -> Result<(), Fai
         pause(Duration::from_secs_f64(arguments.pace), &stop).await;
     }
     if !arguments.exit && !*stop.borrow() {
-        output::line(&show::farewell(address, &folder.join("outbox")));
+        output::tell(&show::farewell(address, &folder.join("outbox")));
         let _ = stop.clone().wait_for(|stop| *stop).await;
     }
     let _ = tell.send(true);
@@ -114,7 +114,7 @@ async fn take(
     for (path, body) in step.published {
         publisher.publish(path, body);
     }
-    output::line(&show::step(context.clock.now(), step.what));
+    output::tell(&show::step(context.clock.now(), step.what));
     let sources = if step.published.is_empty() { Vec::new() } else { context.sources.clone() };
     let pass = runner::pass(context, sources, None).await?;
     let unread: Vec<&str> =
@@ -123,7 +123,7 @@ async fn take(
         return Err(Failure::Failed(anyhow::anyhow!("the demo's own feeds could not be read: {}", unread.join("; "))));
     }
     if pass.sent.sent == 0 {
-        output::line(&show::silence(step.why_silent));
+        output::tell(&show::silence(step.why_silent));
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ impl Channel for Shown {
     }
 
     fn send<'a>(&'a self, message: &'a Message) -> Sending<'a> {
-        output::raw(&letter(message));
+        output::tell(&letter(message));
         self.0.send(message)
     }
 

@@ -312,9 +312,12 @@ fn cves(content: &Content) -> Vec<Link> {
     content.cves.iter().take(LISTED).map(record).collect()
 }
 
+/// The summary is the fullest item's, which need not be the first: with many sources none is named.
 fn quote(content: &Content) -> Option<Quote> {
     let text = shorten(&paragraphs(&content.summary), QUOTE);
-    let source = content.references.first().map_or_else(|| "the source".to_owned(), |first| source(first).name);
-    (!text.is_empty())
-        .then(|| Quote { source, lines: text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect() })
+    let source = match &content.references[..] {
+        [only] => source(only).name,
+        _ => "the fullest of the sources".to_owned(),
+    };
+    (!text.is_empty()).then(|| Quote { source, lines: text.lines().map(str::to_owned).collect() })
 }

@@ -33,6 +33,7 @@ pub struct View {
     silent: Vec<Silent>,
     silent_more: usize,
     silent_lead: String,
+    silent_note: String,
     footer: Footer,
 }
 
@@ -86,6 +87,7 @@ pub fn view(input: &Digest<'_>, shown: usize) -> View {
         silent: input.failed.iter().take(SILENT).map(|source| silent(source, &zone)).collect(),
         silent_more: input.failed.len().saturating_sub(SILENT),
         silent_lead: silence(input.failed.len()),
+        silent_note: if entries.is_empty() { String::new() } else { unread(input.failed.len()) },
         footer: footer(&input.envelope, input.wish, None, input.name),
     }
 }
@@ -165,9 +167,17 @@ fn empty(input: &Digest<'_>) -> String {
     }
 }
 
+fn unread(silent: usize) -> String {
+    match silent {
+        0 => String::new(),
+        1 => "1 source could not be read: see the end.".to_owned(),
+        some => format!("{some} sources could not be read: see the end."),
+    }
+}
+
 fn silence(silent: usize) -> String {
-    let (sources, they) = if silent == 1 { ("1 source", "it says") } else { ("", "they say") };
-    let sources = if silent == 1 { sources.to_owned() } else { format!("{silent} sources") };
+    let they = if silent == 1 { "it says" } else { "they say" };
+    let sources = if silent == 1 { "1 source".to_owned() } else { format!("{silent} sources") };
     format!(
         "{sources} could not be read. We do not know what {they}: silence is not good news. Look there yourself if you depend on it."
     )
@@ -230,7 +240,7 @@ fn row(entry: &Entry<'_>, input: &Digest<'_>, zone: &TimeZone) -> Row {
     }
 }
 
-/// `New, then more urgent`: each word once, in order.
+/// `new, then more urgent`: each word once, in order.
 fn happened(kinds: &[EventKind]) -> String {
     let mut words: Vec<&str> = Vec::new();
     for kind in kinds {
@@ -245,6 +255,5 @@ fn happened(kinds: &[EventKind]) -> String {
             words.push(word);
         }
     }
-    let text = words.join(", then ");
-    text.get(..1).map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), &text[1..]))
+    words.join(", then ")
 }

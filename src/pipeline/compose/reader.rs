@@ -101,7 +101,7 @@ pub fn footer(
         Floor::Critical => "critical or exploited",
         Floor::Exploited => "exploited only",
     };
-    let what = if platforms.is_some() || !wish.instant { "You hear of" } else { "At once you hear of" };
+    let what = if wish.instant { "Mailed at once" } else { "Included" };
     Footer {
         why: format!("{because}. {what}: {floor}."),
         stop: envelope.unsubscribe.as_deref().and_then(link).map(|(address, _)| address),

@@ -26,6 +26,11 @@ pub fn wrap(text: &str) -> String {
 }
 
 fn wrap_line(line: &str, out: &mut String) {
+    if line.len() <= WIDTH {
+        out.push_str(line);
+        out.push('\n');
+        return;
+    }
     let mark = mark_of(line);
     let (first, body) = line.split_at(mark);
     let rest: String = if first.starts_with('>') { first.to_owned() } else { " ".repeat(first.len()) };

@@ -91,7 +91,7 @@ fn a_digest_puts_the_most_urgent_first_and_names_silent_sources() {
             "JPCERT/CC",
             "since Sat 14 Nov 08:12",
             "silence is not good news",
-            "New, then more urgent",
+            "new, then more urgent",
         ],
     );
     for part in [&message.text, &message.html] {
