@@ -50,16 +50,25 @@ current() {
   [[ $(docker image inspect -f "{{index .Config.Labels \"$label\"}}" "$1" 2>/dev/null) == "$2" ]]
 }
 
+# replaced ID IMAGE: removes the image that IMAGE was before, unless something still uses it.
+replaced() {
+  [[ -z $1 || $1 == "$(identity "$2")" ]] || docker rmi "$1" >/dev/null 2>&1 || true
+  say "$2 is ready ($(docker image inspect -f '{{.Size}}' "$2" | numfmt --to=si)B)"
+}
+
+identity() { docker image inspect -f '{{.Id}}' "$1" 2>/dev/null || true; }
+
 # import FOLDER IMAGE KEY [CHANGE...]: the folder's files as an image of one layer.
 import() {
-  local folder=$1 image=$2 key=$3 change changes=()
+  local folder=$1 image=$2 key=$3 change changes=() before
+  before=$(identity "$image")
   shift 3
   for change in "$@" "LABEL $label=$key"; do changes+=(--change "$change"); done
   # Device files are the engine's business, and nothing of this machine's name service may stay.
   rm -f "$folder"/etc/{resolv.conf,hostname} "$folder"/usr/sbin/policy-rc.d
   tar -C "$folder" --numeric-owner --one-file-system --exclude='./dev/*' --exclude='./proc/*' --exclude='./sys/*' -c . |
     docker import "${changes[@]}" - "$image" >/dev/null
-  say "$image is ready ($(docker image inspect -f '{{.Size}}' "$image" | numfmt --to=si)B)"
+  replaced "$before" "$image"
 }
 
 # The smallest Debian, made once for all images of a run.
@@ -150,7 +159,7 @@ crates() {
 }
 
 builder() {
-  local image=$prefix/builder rust key
+  local image=$prefix/builder rust key before
   rust=$(rustc -vV | sed -n 's/^release: //p')
   key=$recipe-$(cat <(rustc -vV) <(cargo -V) | sha256sum | cut -c1-16)
   rust_image "$prefix/rust:$rust" "$key"
@@ -159,6 +168,7 @@ builder() {
     say "$image is up to date"
     return
   fi
+  before=$(identity "$image")
   crates "$work/crates"
   cat >"$work/crates/Dockerfile" <<EOF
 FROM $prefix/rust:$rust
@@ -167,7 +177,7 @@ LABEL $label=$key
 EOF
   docker build --quiet --tag "$image" "$work/crates" >/dev/null 2>"$work/build.log" ||
     { cat "$work/build.log" >&2 && fail "cannot build $image"; }
-  say "$image is ready ($(docker image inspect -f '{{.Size}}' "$image" | numfmt --to=si)B)"
+  replaced "$before" "$image"
 }
 
 mailcatcher() {

@@ -74,7 +74,7 @@ build() {
   local tag=$1 before
   shift
   before=$(docker image inspect -f '{{.Id}}' "$tag" 2>/dev/null || true)
-  timeout 1200 docker build --build-arg "BUILDER=$BUILDER" -f "$here/Dockerfile" -t "$tag" "$@" "$root" \
+  timeout 1800 docker build --build-arg "BUILDER=$BUILDER" -f "$here/Dockerfile" -t "$tag" "$@" "$root" \
     >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2 && fail "cannot build $tag"; }
   if [[ -n $before && $before != $(docker image inspect -f '{{.Id}}' "$tag") ]]; then
     docker rmi "$before" >/dev/null 2>&1 || true
