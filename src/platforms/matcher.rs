@@ -60,8 +60,8 @@ struct Entry {
     id: PlatformId,
     name: String,
     host: bool,
-    /// Other entries of the same product.
-    twins: Vec<Place>,
+    /// The entry that gets this one's tags, where this is only another name of the same product.
+    same_as: Option<Place>,
 }
 
 /// Evidence gathered for a platform.
@@ -98,13 +98,12 @@ impl Matcher {
                 id: platform.id.clone(),
                 name: platform.name.clone(),
                 host: platform.host,
-                twins: Vec::new(),
+                same_as: None,
             })
             .collect();
         for (at, platform) in catalog.iter().enumerate() {
             if let Some(&twin) = platform.same_as.as_ref().and_then(|id| places.get(id)) {
-                platforms[at].twins.push(place(twin));
-                platforms[twin].twins.push(place(at));
+                platforms[at].same_as = Some(place(twin));
             }
         }
         Self { index: Index::new(catalog), products: Products::new(catalog), platforms }
@@ -265,12 +264,11 @@ impl Matcher {
             case.evidence.truncate(EVIDENCE_MAX);
             let evidence: Vec<Evidence> = case.evidence.into_iter().map(|(_, evidence)| evidence).collect();
             let entry = &self.platforms[usize::from(place)];
-            for id in entry.twins.iter().map(|twin| &self.platforms[usize::from(*twin)].id).chain([&entry.id]) {
-                let tag = Tag { platform: id.clone(), confidence: case.confidence, evidence: evidence.clone() };
-                let kept = tags.entry(id).or_insert_with(|| tag.clone());
-                if kept.confidence < tag.confidence {
-                    *kept = tag;
-                }
+            let id = &entry.same_as.map_or(entry, |twin| &self.platforms[usize::from(twin)]).id;
+            let tag = Tag { platform: id.clone(), confidence: case.confidence, evidence };
+            match tags.get_mut(id) {
+                Some(kept) if kept.confidence >= tag.confidence => {}
+                _ => drop(tags.insert(id, tag)),
             }
         }
         tags.into_values().collect()
