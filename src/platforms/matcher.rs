@@ -221,7 +221,7 @@ impl Matcher {
             return false;
         }
         let host = self.platforms[usize::from(name.platform)].host;
-        !context::speaks(text, hit.start, hit.end) && !(host && context::hosts(text, hit.start, hit.end))
+        !(context::speaks(text, hit.start, hit.end) || host && context::hosts(text, hit.start, hit.end))
     }
 
     /// Whether an exclusion touches `hit`, or, for a weak name, stands in its sentence.
