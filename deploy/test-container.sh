@@ -15,6 +15,7 @@ run=rattlewatch-test-${$}x # the x: so that no number is the beginning of anothe
 image=rattlewatch-local/rattlewatch
 export BUILDER=rattlewatch-local/builder MAILCATCHER_IMAGE=rattlewatch-local/mailcatcher
 export POSTGRES_IMAGE=rattlewatch-local/postgres RATTLEWATCH_IMAGE=$image
+export DOCKER_BUILDKIT=0 # so that Compose finds in the cache what is built here
 reader=operator@msp.example
 passed=0
 
@@ -73,7 +74,7 @@ build() {
   local tag=$1 before
   shift
   before=$(docker image inspect -f '{{.Id}}' "$tag" 2>/dev/null || true)
-  DOCKER_BUILDKIT=0 timeout 1200 docker build --build-arg "BUILDER=$BUILDER" -f "$here/Dockerfile" -t "$tag" "$@" "$root" \
+  timeout 1200 docker build --build-arg "BUILDER=$BUILDER" -f "$here/Dockerfile" -t "$tag" "$@" "$root" \
     >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2 && fail "cannot build $tag"; }
   if [[ -n $before && $before != $(docker image inspect -f '{{.Id}}' "$tag") ]]; then
     docker rmi "$before" >/dev/null 2>&1 || true
@@ -195,12 +196,37 @@ grep -q 'EXAMPLE-2026-0002\|CVE-2026-10002\|Exchange' "$work/advisories.txt" || 
 pass "a second container reads the same database"
 stops "$run-serve"
 
+# A server whose certificate is good for those alone who are given it as a root, in place of the image's own list.
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=feed -addext subjectAltName=DNS:secure \
+  -addext basicConstraints=critical,CA:FALSE -keyout "$work/key.pem" -out "$work/roots.pem" 2>/dev/null
+chmod 644 "$work/key.pem"
+docker run -d --name "$run-secure" --network "$run" --network-alias secure -v "$work:/work:ro" --workdir /work/feed \
+  "$MAILCATCHER_IMAGE" python3 -c '
+import http.server, ssl
+server = http.server.ThreadingHTTPServer(("", 8443), http.server.SimpleHTTPRequestHandler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/work/roots.pem", "/work/key.pem")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()' >/dev/null
+# over_tls [ARGUMENT...]: whether the feed can be read from there.
+# shellcheck disable=SC2119,SC2120
+over_tls() {
+  docker run --rm --network "$run" "${hardened[@]}" "${settings[@]}" "$@" "$image" \
+    sources test https://secure:8443/advisories.xml >"$work/tls.txt" 2>&1 && grep -q EXAMPLE-2026-0002 "$work/tls.txt"
+}
+eventually 30 "HTTPS works with a server that the root list vouches for" \
+  over_tls -v "$work/roots.pem:/etc/ssl/certs/ca-certificates.crt:ro"
+# shellcheck disable=SC2119
+! over_tls || fail "a server that nobody vouches for was believed"
+grep -qi certificate "$work/tls.txt" || fail "the refusal does not speak of the certificate: $(cat "$work/tls.txt")"
+pass "and not with one that nobody vouches for"
+
 # ---- Compose ---------------------------------------------------------------------------------------------------------
 # compose_up WHAT: brings it up with a fresh feed, and waits until the health check agrees.
 compose_up() {
   say "compose $1"
   feed "$old_item"
-  compose up -d >"$work/compose.log" 2>&1 || { cat "$work/compose.log" >&2 && fail "compose up"; }
+  compose up -d --build >"$work/compose.log" 2>&1 || { cat "$work/compose.log" >&2 && fail "compose up"; }
   eventually 60 "rattlewatch is healthy" status_is "$(compose ps -q rattlewatch)" healthy
 }
 
