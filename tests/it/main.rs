@@ -7,3 +7,4 @@ mod http;
 mod formats;
 mod smtp;
 mod store;
+mod platforms;

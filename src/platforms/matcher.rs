@@ -1,0 +1,327 @@
+//! Which platforms an advisory is about, how surely, and which of its words say so.
+//!
+//! Rule: the same input gives the same tags. Structured data outweighs the title, the title outweighs the text; a
+//! name inside a longer name is the longer name; a weak name counts only in its context. Below [`LEAST`] nothing is
+//! said. Cost grows with the length of the text alone.
+
+use std::collections::BTreeMap;
+
+use super::catalog::Catalog;
+use super::context;
+use super::fold::{Folded, fold};
+use super::index::{Hit, Index, Name, Place};
+use super::products::{Answer, Products};
+use crate::model::platform::{Evidence, Field, PlatformId, Product, Tag};
+
+/// Tags of less confidence are not returned.
+pub const LEAST: f64 = 0.5;
+/// The most evidence kept for one tag.
+const EVIDENCE_MAX: usize = 8;
+/// The most products looked at.
+const PRODUCTS_MAX: usize = 5_000;
+
+/// Confidence by what says so.
+mod confidence {
+    pub(super) const PRODUCT: f64 = 0.98;
+    pub(super) const TITLE: f64 = 0.95;
+    pub(super) const SOURCE: f64 = 0.9;
+    pub(super) const TITLE_WEAK: f64 = 0.8;
+    pub(super) const TEXT: f64 = 0.75;
+    pub(super) const TEXT_WEAK: f64 = 0.65;
+    /// For each further mention.
+    pub(super) const AGAIN: f64 = 0.05;
+    /// As often as this.
+    pub(super) const AGAIN_MAX: usize = 2;
+}
+
+/// What is known of an advisory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TagInput<'a> {
+    /// Its title.
+    pub title: &'a str,
+    /// Its body, plain text.
+    pub text: &'a str,
+    /// The products that structured data names.
+    pub products: &'a [Product],
+    /// The platforms that its source speaks of, where that is a vendor's own.
+    pub source_platforms: &'a [PlatformId],
+}
+
+/// The catalog, made ready for reading texts. Immutable; share it behind an `Arc`.
+pub struct Matcher {
+    index: Index,
+    products: Products,
+    /// By [`Place`].
+    platforms: Vec<Entry>,
+}
+
+/// What matching needs to know of a platform.
+struct Entry {
+    id: PlatformId,
+    name: String,
+    host: bool,
+    /// Other entries of the same product.
+    twins: Vec<Place>,
+}
+
+/// Evidence gathered for a platform.
+#[derive(Default)]
+struct Case {
+    confidence: f64,
+    /// With its own weight, for sorting.
+    evidence: Vec<(f64, Evidence)>,
+}
+
+/// A name of a platform that stands in a text and counts.
+struct Mention<'m> {
+    name: &'m Name,
+    hit: Hit,
+}
+
+/// A part of the advisory, read.
+struct Reading<'t> {
+    field: Field,
+    original: &'t str,
+    folded: Folded,
+    hits: Vec<Hit>,
+}
+
+impl Matcher {
+    /// A matcher over `catalog`.
+    #[must_use]
+    pub fn new(catalog: &Catalog) -> Self {
+        let places: BTreeMap<&PlatformId, usize> =
+            catalog.iter().enumerate().map(|(at, platform)| (&platform.id, at)).collect();
+        let mut platforms: Vec<Entry> = catalog
+            .iter()
+            .map(|platform| Entry {
+                id: platform.id.clone(),
+                name: platform.name.clone(),
+                host: platform.host,
+                twins: Vec::new(),
+            })
+            .collect();
+        for (at, platform) in catalog.iter().enumerate() {
+            if let Some(&twin) = platform.same_as.as_ref().and_then(|id| places.get(id)) {
+                platforms[at].twins.push(place(twin));
+                platforms[twin].twins.push(place(at));
+            }
+        }
+        Self { index: Index::new(catalog), products: Products::new(catalog), platforms }
+    }
+
+    /// The platforms that `input` is about, in the order of their ids.
+    #[must_use]
+    pub fn tag(&self, input: &TagInput<'_>) -> Vec<Tag> {
+        let mut cases = BTreeMap::new();
+        self.read_products(input.products, &mut cases);
+        let source: Vec<Place> = input.source_platforms.iter().filter_map(|id| self.place_of(id)).collect();
+        if let ([only], [_]) = (source.as_slice(), input.source_platforms) {
+            let name = &self.platforms[usize::from(*only)].name;
+            let evidence = Evidence { field: Field::Source, matched: name.clone(), alias: name.clone(), offset: 0 };
+            add(&mut cases, *only, confidence::SOURCE, evidence);
+        }
+        let title = self.read(Field::Title, input.title);
+        let text = self.read(Field::Text, input.text);
+        self.weigh(&title, &title, &source, &mut cases);
+        self.weigh(&text, &title, &source, &mut cases);
+        self.tags(cases)
+    }
+
+    fn place_of(&self, id: &PlatformId) -> Option<Place> {
+        self.platforms.iter().position(|entry| entry.id == *id).map(place)
+    }
+
+    fn read<'t>(&self, field: Field, original: &'t str) -> Reading<'t> {
+        let folded = fold(original);
+        let hits = self.index.scan(&folded.text);
+        Reading { field, original, folded, hits }
+    }
+
+    fn read_products(&self, products: &[Product], cases: &mut BTreeMap<Place, Case>) {
+        for product in products.iter().take(PRODUCTS_MAX) {
+            match self.products.answer(product) {
+                Answer::Known(named) => {
+                    for named in named {
+                        let evidence =
+                            Evidence { field: Field::Product, matched: named.matched, alias: named.alias, offset: 0 };
+                        add(cases, named.platform, confidence::PRODUCT, evidence);
+                    }
+                }
+                Answer::Ask(name) => {
+                    let reading = self.read(Field::Product, &name);
+                    self.weigh(&reading, &reading, &[], cases);
+                }
+            }
+        }
+    }
+
+    /// Adds what `reading` says to `cases`; `title` and the source's platforms are context.
+    fn weigh(&self, reading: &Reading<'_>, title: &Reading<'_>, source: &[Place], cases: &mut BTreeMap<Place, Case>) {
+        let mut counts: BTreeMap<Place, usize> = BTreeMap::new();
+        for Mention { name, hit } in self.mentions(reading, title, source) {
+            let first = match (reading.field, name.weak) {
+                (Field::Product, _) => confidence::PRODUCT,
+                (Field::Source, _) => confidence::SOURCE,
+                (Field::Title, false) => confidence::TITLE,
+                (Field::Title, true) => confidence::TITLE_WEAK,
+                (Field::Text, false) => confidence::TEXT,
+                (Field::Text, true) => confidence::TEXT_WEAK,
+            };
+            let count = counts.entry(name.platform).or_default();
+            let again = (*count).min(confidence::AGAIN_MAX);
+            *count += 1;
+            let weight = match reading.field {
+                Field::Text => confidence::AGAIN.mul_add(f64::from(u32::try_from(again).unwrap_or(0)), first),
+                _ => first,
+            };
+            let (offset, matched) = reading.folded.published(reading.original, hit.start, hit.end);
+            let offset = if reading.field == Field::Product { 0 } else { offset };
+            let evidence =
+                Evidence { field: reading.field, matched: matched.to_owned(), alias: name.written.clone(), offset };
+            add(cases, name.platform, weight, evidence);
+        }
+    }
+
+    /// The names in `reading` that count, in the order in which they stand.
+    fn mentions<'m>(&'m self, reading: &Reading<'_>, title: &Reading<'_>, source: &[Place]) -> Vec<Mention<'m>> {
+        let mut mentions = Vec::new();
+        for &hit in &reading.hits {
+            for name in self.index.names(hit) {
+                if self.counts(name, hit, reading, title, source) {
+                    mentions.push(Mention { name, hit });
+                }
+            }
+        }
+        mentions.sort_by_key(|mention| (mention.hit.start, std::cmp::Reverse(mention.hit.end)));
+        let mut widest = (0, 0);
+        mentions.retain(|Mention { hit, .. }| {
+            if hit.end > widest.1 {
+                widest = (hit.start, hit.end);
+            }
+            (hit.start, hit.end) == widest
+        });
+        mentions
+    }
+
+    /// Whether `name` at `hit` speaks of its platform.
+    fn counts(&self, name: &Name, hit: Hit, reading: &Reading<'_>, title: &Reading<'_>, source: &[Place]) -> bool {
+        let text = reading.folded.text.as_str();
+        let (offset, published) = reading.folded.published(reading.original, hit.start, hit.end);
+        if name.exact && !same_letters(published, &name.written) {
+            return false;
+        }
+        if in_address(reading.original, offset, offset + published.len(), &name.written) {
+            return false;
+        }
+        let sentence = context::sentence(text, hit.start, hit.end);
+        if self.excluded(name, hit, reading, sentence) {
+            return false;
+        }
+        if name.weak && !source.contains(&name.platform) && !self.in_context(name, hit, reading, title, sentence) {
+            return false;
+        }
+        let host = self.platforms[usize::from(name.platform)].host;
+        !context::speaks(text, hit.start, hit.end) && !(host && context::hosts(text, hit.start, hit.end))
+    }
+
+    /// Whether an exclusion touches `hit`, or, for a weak name, stands in its sentence.
+    fn excluded(&self, name: &Name, hit: Hit, reading: &Reading<'_>, sentence: (usize, usize)) -> bool {
+        around(&reading.hits, hit).any(|other| match self.index.excludes(*other, name.platform) {
+            None => false,
+            Some(_) if other.start <= hit.end + 1 && hit.start <= other.end + 1 => true,
+            Some(holds) => name.weak && !holds && within(other, sentence),
+        })
+    }
+
+    /// Whether a context word stands in the sentence, near it, or in the title.
+    fn in_context(
+        &self,
+        name: &Name,
+        hit: Hit,
+        reading: &Reading<'_>,
+        title: &Reading<'_>,
+        sentence: (usize, usize),
+    ) -> bool {
+        let text = reading.folded.text.as_str();
+        let near = |other: &&Hit| {
+            self.index.is_near(**other, name.platform)
+                && !other.is_same_as(hit)
+                && (other.end <= hit.start || other.start >= hit.end)
+                && (within(other, sentence)
+                    || context::few_words(text, other.end, hit.start)
+                    || context::few_words(text, hit.end, other.start))
+        };
+        around(&reading.hits, hit).any(|other| near(&other))
+            || (reading.field == Field::Text
+                && title.hits.iter().any(|other| !other.is_same_as(hit) && self.index.is_near(*other, name.platform)))
+    }
+
+    fn tags(&self, cases: BTreeMap<Place, Case>) -> Vec<Tag> {
+        let mut tags: BTreeMap<&PlatformId, Tag> = BTreeMap::new();
+        for (place, mut case) in cases.into_iter().filter(|(_, case)| case.confidence >= LEAST) {
+            case.evidence.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+            case.evidence.dedup_by(|a, b| a.1 == b.1);
+            case.evidence.truncate(EVIDENCE_MAX);
+            let evidence: Vec<Evidence> = case.evidence.into_iter().map(|(_, evidence)| evidence).collect();
+            let entry = &self.platforms[usize::from(place)];
+            for id in entry.twins.iter().map(|twin| &self.platforms[usize::from(*twin)].id).chain([&entry.id]) {
+                let tag = Tag { platform: id.clone(), confidence: case.confidence, evidence: evidence.clone() };
+                let kept = tags.entry(id).or_insert_with(|| tag.clone());
+                if kept.confidence < tag.confidence {
+                    *kept = tag;
+                }
+            }
+        }
+        tags.into_values().collect()
+    }
+}
+
+fn add(cases: &mut BTreeMap<Place, Case>, platform: Place, weight: f64, evidence: Evidence) {
+    let case = cases.entry(platform).or_default();
+    case.confidence = case.confidence.max(weight);
+    // Enough to keep the strongest, and no more than a hostile text may make us hold.
+    if case.evidence.len() < 4 * EVIDENCE_MAX {
+        case.evidence.push((weight, evidence));
+    }
+}
+
+/// The hits near enough to `hit` to matter: they lie in the order of their ends.
+fn around(hits: &[Hit], hit: Hit) -> impl Iterator<Item = &Hit> {
+    let from = hits.partition_point(|other| other.end + context::SENTENCE_MAX < hit.start);
+    hits[from..].iter().take_while(move |other| other.end <= hit.end + 2 * context::SENTENCE_MAX)
+}
+
+fn within(hit: &Hit, (from, to): (usize, usize)) -> bool {
+    from <= hit.start && hit.end <= to
+}
+
+/// Whether the letters and digits of `written` stand in `published`, in the same case; a model number may follow.
+fn same_letters(published: &str, written: &str) -> bool {
+    let mut published = published.chars().filter(|c| c.is_alphanumeric());
+    let mut written_letters = written.chars().filter(|c| c.is_alphanumeric());
+    written_letters.all(|letter| published.next() == Some(letter))
+        && (written.ends_with('*') || published.next().is_none())
+}
+
+/// Whether `start..end` is only part of a web or mail address.
+fn in_address(text: &str, start: usize, end: usize, written: &str) -> bool {
+    const DOMAINS: [&str; 13] = ["com", "net", "org", "io", "us", "co", "eu", "de", "uk", "gov", "app", "dev", "cloud"];
+    const REACH: usize = 200;
+    if text.as_bytes().get(end) == Some(&b'.') && !written.contains('.') {
+        let rest = &text[end + 1..];
+        let label = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        if DOMAINS.contains(&&rest[..label]) {
+            return true;
+        }
+    }
+    let before = text.as_bytes()[start.saturating_sub(REACH)..start].iter().rev();
+    let token: Vec<u8> =
+        before.take_while(|byte| !byte.is_ascii_whitespace() && !b"<>()[]\"'".contains(byte)).copied().collect();
+    token.windows(3).any(|part| part == b"//:") || token.ends_with(b".www") || token.first() == Some(&b'@')
+}
+
+/// A catalog holds far fewer platforms than places; the rest would share the last one.
+fn place(at: usize) -> Place {
+    Place::try_from(at).unwrap_or(Place::MAX)
+}
