@@ -221,7 +221,9 @@ impl Matcher {
             return false;
         }
         let host = self.platforms[usize::from(name.platform)].host;
-        !(context::speaks(text, hit.start, hit.end) || host && context::hosts(text, hit.start, hit.end))
+        let (start, end) = (hit.start, hit.end);
+        let spared = context::speaks(text, start, end) || context::untouched(text, end);
+        !(spared || host && context::hosts(text, start, end))
     }
 
     /// Whether an exclusion touches `hit`, or, for a weak name, stands in its sentence.
