@@ -210,14 +210,15 @@ impl Matcher {
         if name.exact && !same_letters(published, &name.written) {
             return false;
         }
-        if in_address(reading.original, offset, offset + published.len(), &name.written) {
-            return false;
-        }
-        let sentence = context::sentence(text, hit.start, hit.end);
+        // Only a weak name asks for its sentence, which costs more than all the rest.
+        let sentence = if name.weak { context::sentence(text, hit.start, hit.end) } else { (hit.start, hit.end) };
         if self.excluded(name, hit, reading, sentence) {
             return false;
         }
         if name.weak && !source.contains(&name.platform) && !self.in_context(name, hit, reading, title, sentence) {
+            return false;
+        }
+        if in_address(reading.original, offset, offset + published.len(), &name.written) {
             return false;
         }
         let host = self.platforms[usize::from(name.platform)].host;
@@ -315,10 +316,10 @@ fn in_address(text: &str, start: usize, end: usize, written: &str) -> bool {
             return true;
         }
     }
-    let before = text.as_bytes()[start.saturating_sub(REACH)..start].iter().rev();
-    let token: Vec<u8> =
-        before.take_while(|byte| !byte.is_ascii_whitespace() && !b"<>()[]\"'".contains(byte)).copied().collect();
-    token.windows(3).any(|part| part == b"//:") || token.ends_with(b".www") || token.first() == Some(&b'@')
+    let before = &text.as_bytes()[start.saturating_sub(REACH)..start];
+    let token = before.iter().rposition(|byte| byte.is_ascii_whitespace() || b"<>()[]\"'".contains(byte));
+    let token = &before[token.map_or(0, |at| at + 1)..];
+    token.ends_with(b"@") || token.starts_with(b"www.") || token.windows(3).any(|part| part == b"://")
 }
 
 /// A catalog holds far fewer platforms than places; the rest would share the last one.
