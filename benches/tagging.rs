@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use aho_corasick::AhoCorasick;
 use rattlewatch::platforms::{Catalog, Matcher, TagInput};
 
-const ROUNDS: usize = 15;
-const ROUND: Duration = Duration::from_millis(200);
+const ROUNDS: usize = 2_000;
+/// Short, so that some rounds are not interrupted.
+const ROUND: Duration = Duration::from_millis(1);
 
 const TITLE: &str = "Critical authentication bypass in ConnectWise ScreenConnect exploited in the wild";
 

@@ -36,12 +36,13 @@ pub async fn compose(context: &Context, claimed: &Claimed) -> Result<Letter, Sto
     }
     let Some(seq) = seq else { return Ok(Err("it names no event".to_owned())) };
     let found = context.store.read(move |tx| told(tx, seq)).await?;
-    let Some((event, content)) = found else { return Ok(Err(format!("event {seq} is not stored"))) };
+    let Some(Told { event, content, first }) = found else { return Ok(Err(format!("event {seq} is not stored"))) };
     Ok(guarded(|| {
         let alert = Alert {
             envelope: envelope(context, &subscription, &claimed.id, claimed.created_at),
             event: &event,
             content: &content,
+            first: &first,
             wish: &subscription.wish,
             name: &|id| context.platform_name(id),
         };
@@ -88,10 +89,21 @@ fn guarded(work: impl FnOnce() -> Letter) -> Letter {
         .unwrap_or_else(|_| Err("composing it panicked; please report this advisory".to_owned()))
 }
 
-fn told(tx: &mut Tx<'_>, seq: i64) -> Result<Option<(Event, Content)>, StoreError> {
+/// One event, with what its advisory said then and in its first revision.
+struct Told {
+    event: Event,
+    content: Content,
+    first: Content,
+}
+
+fn told(tx: &mut Tx<'_>, seq: i64) -> Result<Option<Told>, StoreError> {
     let Some(event) = events::get(tx, seq)? else { return Ok(None) };
-    let content = advisories::revision(tx, &event.advisory, event.revision)?;
-    Ok(content.map(|content| (event, content)))
+    let Some(content) = advisories::revision(tx, &event.advisory, event.revision)? else { return Ok(None) };
+    let first = match event.revision {
+        1 => None,
+        _ => advisories::revision(tx, &event.advisory, 1)?,
+    };
+    Ok(Some(Told { first: first.unwrap_or_else(|| content.clone()), event, content }))
 }
 
 /// What happened to one advisory in a window.

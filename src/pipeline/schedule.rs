@@ -7,8 +7,10 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
+use crate::config::fault::closest;
 use crate::model::audience::{DigestEvery, DigestSchedule};
 use crate::model::clock::Timestamp;
+use crate::model::text::{one_line, truncate};
 
 /// The next digest: its instant and the period that it closes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +31,7 @@ pub fn next_digest(schedule: &DigestSchedule, after: Timestamp) -> Result<Option
         DigestEvery::Daily => 1,
         DigestEvery::Weekly => 7,
     };
-    let zone = TimeZone::get(&schedule.timezone).map_err(|_| {
-        format!("time zone '{}' is not known: write an IANA name such as Europe/Berlin", schedule.timezone)
-    })?;
+    let zone = TimeZone::get(&schedule.timezone).map_err(|_| unknown(&schedule.timezone))?;
     let beyond = || format!("no digest date is left after {after}: check the clock of this machine");
     let mut date = after.to_jiff().to_zoned(zone.clone()).date().checked_sub(1.day()).map_err(|_| beyond())?;
     while schedule.every == DigestEvery::Weekly && date.weekday() != schedule.day {
@@ -45,6 +45,21 @@ pub fn next_digest(schedule: &DigestSchedule, after: Timestamp) -> Result<Option
         date = date.checked_add(step.days()).map_err(|_| beyond())?;
     }
     Err(beyond())
+}
+
+/// Says that no zone is called `name`, and which one may be meant: one spelled nearly so, or the one of that city.
+fn unknown(name: &str) -> String {
+    let name = truncate(&one_line(name), 60);
+    let known: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
+    let city = name.trim().replace(' ', "_");
+    let same_city = known
+        .iter()
+        .map(String::as_str)
+        .find(|zone| zone.rsplit_once('/').is_some_and(|(_, last)| last.eq_ignore_ascii_case(&city)));
+    match same_city.or_else(|| closest(&city, known.iter().map(String::as_str))) {
+        Some(zone) => format!("time zone '{name}' is not known: did you mean {zone}?"),
+        None => format!("time zone '{name}' is not known: write an IANA name such as Europe/Berlin"),
+    }
 }
 
 /// The instant of the schedule on a local date. In a gap, its end.

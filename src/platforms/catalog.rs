@@ -117,7 +117,7 @@ pub struct Platform {
     pub cpes: Vec<String>,
     /// `Vendor/Product` as CISA's Known Exploited Vulnerabilities catalog writes them.
     pub kev: Vec<String>,
-    /// Another id of the same product: whatever touches one touches the other.
+    /// The id that gets this one's tags, where this is only another name of the same product.
     pub same_as: Option<PlatformId>,
     /// Sentences that must be tagged with it.
     pub hits: Vec<String>,

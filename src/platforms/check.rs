@@ -191,8 +191,11 @@ fn refuse_unknown_twins(written: &[WrittenPlatform], faults: &mut Faults<'_>) {
     }
 }
 
+/// A platform that claims a name, and whether it is weak there.
+type Owner<'w> = (&'w WrittenPlatform, bool);
+
 fn refuse_shared_names(written: &[WrittenPlatform], faults: &mut Faults<'_>) {
-    let mut owners: BTreeMap<(String, Option<String>), Vec<(&WrittenPlatform, bool)>> = BTreeMap::new();
+    let mut owners: BTreeMap<(String, Option<String>), Vec<Owner<'_>>> = BTreeMap::new();
     for platform in written {
         for key in ["aliases", "former", "weak"] {
             for name in platform.list(key) {
@@ -200,7 +203,7 @@ fn refuse_shared_names(written: &[WrittenPlatform], faults: &mut Faults<'_>) {
                 let case = exact.then(|| name.value.clone());
                 let sharers = owners.entry((fold_name(&name.value), case)).or_default();
                 let weak = key == "weak";
-                let clash = sharers.iter().find(|(other, other_weak)| !(weak && *other_weak) && !same(platform, other));
+                let clash = sharers.iter().find(|(other, other_weak)| !(same(platform, other) || weak && *other_weak));
                 if let Some((other, _)) = clash {
                     let message = if std::ptr::eq(*other, platform) {
                         format!("'{}' is read like another of its own names; drop one", name.value)

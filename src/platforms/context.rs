@@ -93,13 +93,31 @@ pub(super) fn speaks(text: &str, start: usize, end: usize) -> bool {
     SPOKEN_BY.iter().any(|words| before.ends_with(words))
 }
 
+/// Words after a name that take it out of what is affected.
+const UNTOUCHED: [&str; 8] = [
+    "is not affected",
+    "are not affected",
+    "is not vulnerable",
+    "are not vulnerable",
+    "is not impacted",
+    "are not impacted",
+    "is unaffected",
+    "are unaffected",
+];
+
+/// Whether what follows the name that ends at `end` says that it is not affected.
+pub(super) fn untouched(text: &str, end: usize) -> bool {
+    let after = text[end..].strip_prefix(' ').unwrap_or("");
+    UNTOUCHED.iter().any(|words| begins_with(after, words))
+}
+
 /// Whether `text` begins with `words`, and those end there.
 fn begins_with(text: &str, words: &str) -> bool {
     text.strip_prefix(words).is_some_and(|rest| !rest.chars().next().is_some_and(is_word))
 }
 
 /// Words that lead from a product to what it runs on.
-const ON: [&str; 5] = ["for", "on", "under", "onto", "running"];
+const ON: [&str; 6] = ["for", "on", "under", "onto", "running", "from"];
 
 /// Words passed over on the way back from a name to such a word.
 const PASSED_OVER: [&str; 38] = [
@@ -174,7 +192,7 @@ const NOTICES: [&str; 26] = [
 ];
 
 /// Words right after a name that make it what something else runs on.
-const PARTS: [&str; 8] = ["app", "apps", "client", "clients", "agent", "agents", "module", "modules"];
+const PARTS: [&str; 9] = ["app", "apps", "client", "clients", "agent", "agents", "module", "modules", "platforms"];
 
 /// Words soon after a name that make it what something else plugs into.
 const PLUGS_IN: [&str; 14] = [

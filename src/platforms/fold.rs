@@ -29,6 +29,13 @@ pub(super) fn fold(text: &str) -> Folded {
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         folded.note(at);
+        let run = bytes[at..].iter().take_while(|byte| folds_to_itself(**byte)).count();
+        if run > 0 {
+            folded.line_ends = 0;
+            folded.text.push_str(&text[at..at + run]);
+            at += run;
+            continue;
+        }
         if byte.is_ascii() {
             at += match byte {
                 b'&' => folded.ampersand(&text[at..]),
@@ -148,6 +155,11 @@ impl Folded {
         self.text.push_str("and");
         if rest.starts_with("&amp;") { 5 } else { 1 }
     }
+}
+
+/// Whether a byte stands for itself in folded text.
+const fn folds_to_itself(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'!'..=b'%' | b'\''..=b',' | b'.' | b'/' | b':'..=b'@' | b'['..=b'^' | b'`' | b'{'..=b'~')
 }
 
 /// Offsets fit 32 bits: texts are bounded far below 4 GiB, and the rest is cut off by saturation.

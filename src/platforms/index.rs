@@ -37,6 +37,8 @@ pub(super) struct Name {
 struct Uses {
     names: Vec<Name>,
     near: Vec<Place>,
+    /// A name that a model number must follow is among the names.
+    model: bool,
     /// Platforms that it excludes; true where the phrase holds a name of the platform itself.
     not: Vec<(Place, bool)>,
 }
@@ -71,7 +73,11 @@ impl Index {
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(uses.keys())
             .expect("bounded by the catalog's own bounds");
-        Self { automaton, uses: uses.into_values().collect() }
+        let mut uses: Vec<Uses> = uses.into_values().collect();
+        for uses in &mut uses {
+            uses.model = uses.names.iter().any(|name| name.model);
+        }
+        Self { automaton, uses }
     }
 
     /// Everything known that stands in `folded`, in the order of its ends.
@@ -86,8 +92,10 @@ impl Index {
             if let Some(end) = word_end(folded, start, end) {
                 hits.push(Hit { pattern, start, end, model: false });
             }
-            let wants_model = self.uses_of(pattern).names.iter().any(|name| name.model);
-            if let (true, Some(end)) = (wants_model, model_end(folded, end)) {
+            if !self.uses_of(pattern).model {
+                continue;
+            }
+            if let Some(end) = model_end(folded, end) {
                 hits.push(Hit { pattern, start, end, model: true });
             }
         }
@@ -167,18 +175,35 @@ fn joined(pattern: &str) -> Option<String> {
 
 /// Whether a word can begin at `start`.
 fn starts_word(text: &str, start: usize) -> bool {
-    let begins_with_word = text[start..].chars().next().is_some_and(is_word);
-    !begins_with_word || !text[..start].chars().next_back().is_some_and(is_word)
+    !word_at(text, start) || !word_before(text, start)
+}
+
+/// Whether the character at `at` is part of a word.
+fn word_at(text: &str, at: usize) -> bool {
+    match text.as_bytes().get(at) {
+        Some(byte) if byte.is_ascii() => byte.is_ascii_alphanumeric(),
+        Some(_) => text[at..].chars().next().is_some_and(is_word),
+        None => false,
+    }
+}
+
+/// Whether the character before `at` is part of a word.
+fn word_before(text: &str, at: usize) -> bool {
+    match at.checked_sub(1).and_then(|before| text.as_bytes().get(before)) {
+        Some(byte) if byte.is_ascii() => byte.is_ascii_alphanumeric(),
+        Some(_) => text[..at].chars().next_back().is_some_and(is_word),
+        None => false,
+    }
 }
 
 /// Where the word that ends at `end` ends, its plural or genitive included; nothing where it goes on.
 fn word_end(text: &str, start: usize, end: usize) -> Option<usize> {
-    let goes_on = |at: usize| text[at..].chars().next().is_some_and(is_word);
-    if !text[..end].chars().next_back().is_some_and(is_word) || !goes_on(end) {
+    if !word_before(text, end) || !word_at(text, end) {
         return Some(end);
     }
-    let plural = text[end..].starts_with('s') && !text[..end].ends_with('s') && end - start >= PLURAL_MIN;
-    (plural && !goes_on(end + 1)).then_some(end)
+    let bytes = text.as_bytes();
+    let plural = bytes[end] == b's' && bytes[end - 1] != b's' && end - start >= PLURAL_MIN;
+    (plural && !word_at(text, end + 1)).then_some(end)
 }
 
 /// Where the model number that follows `end`, after a space or none, ends.

@@ -60,8 +60,8 @@ struct Entry {
     id: PlatformId,
     name: String,
     host: bool,
-    /// Other entries of the same product.
-    twins: Vec<Place>,
+    /// The entry that gets this one's tags, where this is only another name of the same product.
+    same_as: Option<Place>,
 }
 
 /// Evidence gathered for a platform.
@@ -98,13 +98,12 @@ impl Matcher {
                 id: platform.id.clone(),
                 name: platform.name.clone(),
                 host: platform.host,
-                twins: Vec::new(),
+                same_as: None,
             })
             .collect();
         for (at, platform) in catalog.iter().enumerate() {
             if let Some(&twin) = platform.same_as.as_ref().and_then(|id| places.get(id)) {
-                platforms[at].twins.push(place(twin));
-                platforms[twin].twins.push(place(at));
+                platforms[at].same_as = Some(place(twin));
             }
         }
         Self { index: Index::new(catalog), products: Products::new(catalog), platforms }
@@ -211,18 +210,21 @@ impl Matcher {
         if name.exact && !same_letters(published, &name.written) {
             return false;
         }
-        if in_address(reading.original, offset, offset + published.len(), &name.written) {
-            return false;
-        }
-        let sentence = context::sentence(text, hit.start, hit.end);
+        // Only a weak name asks for its sentence, which costs more than all the rest.
+        let sentence = if name.weak { context::sentence(text, hit.start, hit.end) } else { (hit.start, hit.end) };
         if self.excluded(name, hit, reading, sentence) {
             return false;
         }
         if name.weak && !source.contains(&name.platform) && !self.in_context(name, hit, reading, title, sentence) {
             return false;
         }
+        if in_address(reading.original, offset, offset + published.len(), &name.written) {
+            return false;
+        }
         let host = self.platforms[usize::from(name.platform)].host;
-        !context::speaks(text, hit.start, hit.end) && !(host && context::hosts(text, hit.start, hit.end))
+        let (start, end) = (hit.start, hit.end);
+        let spared = context::speaks(text, start, end) || context::untouched(text, end);
+        !(spared || host && context::hosts(text, start, end))
     }
 
     /// Whether an exclusion touches `hit`, or, for a weak name, stands in its sentence.
@@ -265,12 +267,11 @@ impl Matcher {
             case.evidence.truncate(EVIDENCE_MAX);
             let evidence: Vec<Evidence> = case.evidence.into_iter().map(|(_, evidence)| evidence).collect();
             let entry = &self.platforms[usize::from(place)];
-            for id in entry.twins.iter().map(|twin| &self.platforms[usize::from(*twin)].id).chain([&entry.id]) {
-                let tag = Tag { platform: id.clone(), confidence: case.confidence, evidence: evidence.clone() };
-                let kept = tags.entry(id).or_insert_with(|| tag.clone());
-                if kept.confidence < tag.confidence {
-                    *kept = tag;
-                }
+            let id = &entry.same_as.map_or(entry, |twin| &self.platforms[usize::from(twin)]).id;
+            let tag = Tag { platform: id.clone(), confidence: case.confidence, evidence };
+            match tags.get_mut(id) {
+                Some(kept) if kept.confidence >= tag.confidence => {}
+                _ => drop(tags.insert(id, tag)),
             }
         }
         tags.into_values().collect()
@@ -315,10 +316,10 @@ fn in_address(text: &str, start: usize, end: usize, written: &str) -> bool {
             return true;
         }
     }
-    let before = text.as_bytes()[start.saturating_sub(REACH)..start].iter().rev();
-    let token: Vec<u8> =
-        before.take_while(|byte| !byte.is_ascii_whitespace() && !b"<>()[]\"'".contains(byte)).copied().collect();
-    token.windows(3).any(|part| part == b"//:") || token.ends_with(b".www") || token.first() == Some(&b'@')
+    let before = &text.as_bytes()[start.saturating_sub(REACH)..start];
+    let token = before.iter().rposition(|byte| byte.is_ascii_whitespace() || b"<>()[]\"'".contains(byte));
+    let token = &before[token.map_or(0, |at| at + 1)..];
+    token.ends_with(b"@") || token.starts_with(b"www.") || token.windows(3).any(|part| part == b"://")
 }
 
 /// A catalog holds far fewer platforms than places; the rest would share the last one.

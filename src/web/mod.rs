@@ -42,6 +42,7 @@ impl State {
 pub fn router(state: State) -> Router {
     Router::new()
         .route("/", get(pages::home))
+        .route("/advisories", get(pages::home))
         .route("/advisories/{id}", get(pages::advisory))
         .route("/outbox", get(pages::outbox))
         .route("/outbox/{name}", get(pages::letter))

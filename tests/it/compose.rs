@@ -124,7 +124,7 @@ fn event(kind: EventKind, reasons: &[&str]) -> Event {
 }
 
 fn alert(composer: &Composer, content: &Content, wish: &Wish, event: &Event) -> Message {
-    composer.alert(&Alert { envelope: envelope("dlv-1"), event, content, wish, name: &name }).unwrap()
+    composer.alert(&Alert { envelope: envelope("dlv-1"), event, content, first: content, wish, name: &name }).unwrap()
 }
 
 fn entry<'a>(id: &'a AdvisoryId, content: &'a Content, kinds: &[EventKind]) -> Entry<'a> {

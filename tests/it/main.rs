@@ -7,6 +7,7 @@ mod compose;
 mod config;
 mod http;
 mod platforms;
+
 mod formats;
 mod smtp;
 mod store;

@@ -257,7 +257,7 @@ async fn the_outbox_goes_from_queued_to_sent_and_a_stale_sender_changes_nothing(
         assert!(!end(first.clone(), 1).await.expect("finish"), "the first sender's fence is stale");
         assert_eq!(begin(first, later).await.expect("begin"), Begun::Stop);
         assert!(end(second, 2).await.expect("finish"));
-        let outbox = store.read(|tx| deliveries::outbox(tx)).await.expect("outbox");
+        let outbox = store.read(deliveries::outbox).await.expect("outbox");
         assert_eq!((outbox.sent, outbox.queued, outbox.sending), (1, 0, 0));
         store.close().await;
     }
@@ -281,7 +281,7 @@ async fn nothing_begins_after_an_unsubscribe() {
         let begun =
             store.write(move |tx| deliveries::begin(tx, &claimed, NOW, Duration::from_secs(60))).await.expect("begin");
         assert_eq!(begun, Begun::Stop, "{}", engine.name);
-        let outbox = store.read(|tx| deliveries::outbox(tx)).await.expect("outbox");
+        let outbox = store.read(deliveries::outbox).await.expect("outbox");
         assert_eq!((outbox.suppressed, outbox.queued, outbox.sending), (2, 0, 0), "{}", engine.name);
         store.close().await;
     }

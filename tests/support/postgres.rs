@@ -105,6 +105,7 @@ fn is_root() -> bool {
     id.stdout.starts_with(b"0\n")
 }
 
+#[expect(clippy::zombie_processes, reason = "the server outlives this function; a watcher ends it")]
 fn start(programs: &Path) -> String {
     let folder = std::env::temp_dir().join(format!("rattlewatch-test-postgres-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder for the server");
@@ -140,6 +141,7 @@ fn start(programs: &Path) -> String {
 }
 
 /// A process that outlives this one, to end the server and remove its folder.
+#[expect(clippy::zombie_processes, reason = "it ends after this process does")]
 fn watch(server: u32, folder: &Path) {
     let script = format!(
         "while kill -0 {} 2>/dev/null; do sleep 0.3; done; kill -INT {server}; sleep 1; kill -QUIT {server} 2>/dev/null; rm -rf '{}'",

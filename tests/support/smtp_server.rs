@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+#[allow(unused_imports, reason = "each test binary uses a part of it")]
 pub use script::{Act, Phase, Rule, Script};
 use session::Session;
 

@@ -4,18 +4,20 @@ use serde::Serialize;
 
 use super::reader::{Footer, Touched, footer, names, touched};
 use super::render::ground;
-use super::text::{at, cut, day, header, link, list, shorten, zone};
+use super::text::{at, cut, day, header, link, list, shorten, unanswered, zone};
 use super::{Alert, Envelope};
 use crate::model::advisory::{AdvisoryId, AdvisoryKind, Content, EventKind, Reference, Tlp};
 use crate::model::severity::Severity;
 use crate::model::text::paragraphs;
 
+/// The title of an advisory that has none.
+const UNTITLED: &str = "An advisory without a title";
 /// Longest title shown, in characters.
 pub const TITLE: usize = 300;
 /// Longest quotation of a source, in characters.
 const QUOTE: usize = 600;
-/// Most CVE ids, sources and platforms listed.
-const LISTED: usize = 20;
+/// Most CVE ids, sources and platforms listed, where there is room for them.
+pub const LISTED: usize = 20;
 
 /// What the templates of the alert are filled with.
 #[derive(Debug, Serialize)]
@@ -76,8 +78,8 @@ struct Quote {
     lines: Vec<String>,
 }
 
-/// Fills the view of one alert.
-pub fn view(input: &Alert<'_>) -> View {
+/// Fills the view of one alert that lists at most `listed` CVE ids, sources and platforms.
+pub fn view(input: &Alert<'_>, listed: usize) -> View {
     let content = input.content;
     let mut platforms = touched(content, input.wish, input.name);
     let (mine, yours) = names(&platforms);
@@ -85,10 +87,11 @@ pub fn view(input: &Alert<'_>) -> View {
     let (lead, note) = lead(input.event.kind, content, &mine, yours);
     let title = title(content);
     let footer = footer(&input.envelope, input.wish, Some(if yours { &mine[..] } else { &[] }), input.name);
-    let platforms_more = platforms.len().saturating_sub(LISTED);
-    platforms.truncate(LISTED);
+    let subject = subject(input, &platforms);
+    let platforms_more = platforms.len().saturating_sub(listed);
+    platforms.truncate(listed);
     View {
-        subject: subject(&title, platforms.first()),
+        subject,
         preheader: cut(&preheader(content, &title), 100),
         ground: band(content),
         changes: if input.event.kind == EventKind::Published { vec![] } else { reasons(&input.event.reasons) },
@@ -98,11 +101,11 @@ pub fn view(input: &Alert<'_>) -> View {
         steps: steps(content, &mine),
         touched_more: platforms_more,
         touched: platforms,
-        cves: cves(content),
-        cves_more: content.cves.len().saturating_sub(LISTED),
+        cves: cves(content, listed),
+        cves_more: content.cves.len().saturating_sub(listed),
         aliases: list(&content.aliases.iter().map(|id| cut(id, 60)).collect::<Vec<_>>(), 8),
-        sources: content.references.iter().take(LISTED).map(source).collect(),
-        sources_more: content.references.len().saturating_sub(LISTED),
+        sources: content.references.iter().take(listed).map(source).collect(),
+        sources_more: content.references.len().saturating_sub(listed),
         quote: quote(content),
         published: content.published.map_or_else(String::new, |then| at(then, &zone, "%-d %b %Y")),
         first_seen: at(content.first_seen, &zone, "%a %-d %b %Y %H:%M (%Q)"),
@@ -127,7 +130,7 @@ pub fn page(envelope: &Envelope<'_>, id: &AdvisoryId) -> String {
 /// The title in one line.
 pub fn title(content: &Content) -> String {
     let title = cut(&content.title, TITLE);
-    if title.is_empty() { "An advisory without a title".to_owned() } else { title }
+    if title.is_empty() { UNTITLED.to_owned() } else { title }
 }
 
 /// Sentences of what changed, each ending in a full stop.
@@ -139,10 +142,22 @@ pub fn reasons(reasons: &[String]) -> Vec<String> {
     reasons.iter().take(8).map(sentence).collect()
 }
 
-/// The same for all letters of one advisory, since Gmail parts a thread where the subject changes.
-fn subject(title: &str, first: Option<&Touched>) -> String {
-    let platform = first.filter(|platform| !platform.titled).map_or("", |platform| platform.name.as_str());
-    header(&if platform.is_empty() { title.to_owned() } else { format!("{platform}: {title}") }, 150)
+/// The same for all letters of one advisory, since Gmail parts a thread where the subject changes. So it is made from
+/// the first revision: titles are edited later, and platforms join. For the same reason it states no severity, which
+/// rises; the preheader and the first line state it, and mail programs show those beside the subject.
+fn subject(input: &Alert<'_>, now: &[Touched]) -> String {
+    let title = title(input.first);
+    let title = match unanswered(&title) {
+        "" => UNTITLED,
+        rest => rest,
+    };
+    let then = touched(input.first, input.wish, input.name);
+    let platform = match then.first() {
+        Some(one) if one.yours || input.wish.everything => (!one.titled).then_some(one),
+        // The reader's platform joined later: this thread starts with it.
+        _ => now.first().filter(|one| one.yours && !title.to_lowercase().contains(&one.name.to_lowercase())),
+    };
+    header(&platform.map_or_else(|| title.to_owned(), |one| format!("{}: {title}", one.name)), 150)
 }
 
 fn lead(kind: EventKind, content: &Content, mine: &[String], yours: bool) -> (String, String) {
@@ -303,13 +318,13 @@ fn source(reference: &Reference) -> Link {
     Link { name: name.unwrap_or_else(|| "a source".to_owned()), url, host }
 }
 
-fn cves(content: &Content) -> Vec<Link> {
+fn cves(content: &Content, listed: usize) -> Vec<Link> {
     let record = |id: &crate::model::cve::CveId| Link {
         name: id.to_string(),
         url: format!("https://www.cve.org/CVERecord?id={id}"),
         host: "www.cve.org".to_owned(),
     };
-    content.cves.iter().take(LISTED).map(record).collect()
+    content.cves.iter().take(listed).map(record).collect()
 }
 
 /// The summary is the fullest item's, which need not be the first: with many sources none is named.

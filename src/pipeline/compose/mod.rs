@@ -67,6 +67,8 @@ pub struct Alert<'a> {
     pub event: &'a Event,
     /// What the advisory says as of that event.
     pub content: &'a Content,
+    /// What it said in its first revision: the subject of its whole thread is made from it.
+    pub first: &'a Content,
     /// What the recipient wants.
     pub wish: &'a Wish,
     /// The shown name of a platform.
@@ -139,9 +141,16 @@ impl Composer {
     /// # Errors
     /// A template is broken.
     pub fn alert(&self, input: &Alert<'_>) -> Result<Message, ComposeError> {
-        let view = alert::view(input);
-        let values = render::value(&view);
-        let html = render::html(&self.environment, "alert.html", &values)?;
+        let mut listed = alert::LISTED;
+        let (view, values, html) = loop {
+            let view = alert::view(input, listed);
+            let values = render::value(&view);
+            let html = render::html(&self.environment, "alert.html", &values)?;
+            if html.len() < render::HTML_BUDGET || listed <= 1 {
+                break (view, values, html);
+            }
+            listed /= 2;
+        };
         let text = render::plain(&self.environment, "alert.txt", &values)?;
         let root =
             identity(&input.envelope, &format!("thread|{}|{}", input.envelope.subscription, input.event.advisory));

@@ -105,6 +105,18 @@ pub fn header(text: &str, max: usize) -> String {
     shorten(&plain.replace("=?", "= ?").replace("?=", "? ="), max)
 }
 
+/// `text` without the marks of answers and forwards at its start: mail programs overlook them when they compare subjects.
+pub fn unanswered(text: &str) -> &str {
+    let mut rest = text.trim();
+    while let Some((mark, after)) = rest.split_once(':') {
+        if !["re", "fw", "fwd"].iter().any(|known| known.eq_ignore_ascii_case(mark.trim())) {
+            break;
+        }
+        rest = after.trim();
+    }
+    rest
+}
+
 /// An absolute http or https address that a reader may follow, with its host; `None` for anything else.
 pub fn link(address: &str) -> Option<(String, String)> {
     let url = Url::parse(address.trim()).ok()?;

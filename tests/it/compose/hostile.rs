@@ -132,7 +132,7 @@ proptest! {
         wish.digest.timezone = zone;
         let name = |_: &PlatformId| names.clone();
         let envelope = Envelope { unsubscribe: Some(stop), ..envelope("dlv-1") };
-        let message = composer.alert(&Alert { envelope: envelope.clone(), event: &event, content: &content, wish: &wish, name: &name }).unwrap();
+        let message = composer.alert(&Alert { envelope: envelope.clone(), event: &event, content: &content, first: &content, wish: &wish, name: &name }).unwrap();
         is_clean(&message);
         is_tidy(&message);
         let entries = [Entry { id: &event.advisory, content: &content, kinds: vec![event.kind], reasons, alerted_at: Some(TUESDAY) }];

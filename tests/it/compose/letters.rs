@@ -121,7 +121,12 @@ fn a_thread_keeps_its_subject_and_root_and_each_delivery_its_id() {
     let wish = wish(&["screenconnect"]);
     let first = alert(&composer, &exploited(), &wish, &event(EventKind::Published, &[]));
     let later = Event { seq: 99, revision: 9, ..event(EventKind::Escalated, &["Severity raised"]) };
-    let input = Alert { envelope: envelope("dlv-9"), event: &later, content: &exploited(), wish: &wish, name: &name };
+    // Since then the title was edited, and a platform joined that stands before the reader's.
+    let began = exploited();
+    let mut now = Content { title: "ScreenConnect: administrator for everyone [updated]".to_owned(), ..exploited() };
+    now.tags.insert(0, tag("fortigate", Field::Text, "FortiGate"));
+    let input =
+        Alert { envelope: envelope("dlv-9"), event: &later, content: &now, first: &began, wish: &wish, name: &name };
     let second = composer.alert(&input).unwrap();
     assert_eq!((&first.subject, &first.thread_root), (&second.subject, &second.thread_root));
     assert_ne!(first.message_id, second.message_id);
@@ -162,6 +167,42 @@ fn the_subject_names_the_platform_once() {
 }
 
 #[test]
+fn the_subject_of_a_thread_is_made_from_the_first_revision() {
+    let composer = Composer::new().unwrap();
+    let later = event(EventKind::Updated, &["Also touches Fortinet FortiGate"]);
+    let began = Content { tags: vec![tag("veeam-vbr", Field::Text, "Veeam Backup")], ..unrated() };
+    let of = |first: &Content, wish: &Wish| {
+        let content = unrated();
+        let input = Alert { envelope: envelope("dlv-1"), event: &later, content: &content, first, wish, name: &name };
+        composer.alert(&input).unwrap().subject
+    };
+    let title = "Criminals pose as help desks on Teams to install remote tools";
+    let everything = Wish { everything: true, ..wish(&[]) };
+    assert_eq!(of(&began, &everything), format!("Veeam Backup & Replication: {title}"));
+    let untagged = Content { tags: vec![], ..unrated() };
+    assert_eq!(of(&untagged, &everything), title);
+    // Who runs only what joined later begins the thread with it.
+    assert_eq!(of(&began, &wish(&["fortigate"])), format!("Fortinet FortiGate: {title}"));
+    for (written, shown) in
+        [("Re: FW: a flaw", "a flaw"), ("RE:", "An advisory without a title"), ("Re-used: keys", "Re-used: keys")]
+    {
+        let began = Content { title: written.to_owned(), tags: vec![], ..unrated() };
+        assert_eq!(of(&began, &everything), shown);
+    }
+}
+
+#[test]
+fn an_alert_of_many_long_addresses_stays_in_its_budget() {
+    let composer = Composer::new().unwrap();
+    let url = format!("https://vendor.example/?{}", "a=1&".repeat(480));
+    let references = (0..40).map(|n| reference(&format!("Source {n}"), &url)).collect();
+    let content = Content { references, ..exploited() };
+    let message = alert(&composer, &content, &wish(&["screenconnect"]), &event(EventKind::Published, &[]));
+    assert!(message.html.len() < 80_000, "{}", message.html.len());
+    both_say(&message, &["Source 9", "and 30 more", "Stop this mail"]);
+}
+
+#[test]
 fn without_a_stop_link_the_letter_says_whom_to_ask() {
     let composer = Composer::new().unwrap();
     let (event, wish, content) = (
@@ -170,11 +211,16 @@ fn without_a_stop_link_the_letter_says_whom_to_ask() {
         Content { withdrawn: true, ..exploited() },
     );
     let envelope = Envelope { unsubscribe: None, ..envelope("dlv-1") };
-    let message =
-        composer.alert(&Alert { envelope, event: &event, content: &content, wish: &wish, name: &name }).unwrap();
+    let message = composer
+        .alert(&Alert { envelope, event: &event, content: &content, first: &content, wish: &wish, name: &name })
+        .unwrap();
     both_say(
         &message,
-        &["ask the one who runs this Rattlewatch", "Withdrawn: ConnectWise ScreenConnect, which you run."],
+        &[
+            "Sent by Rattlewatch",
+            "ask the one who runs this Rattlewatch",
+            "Withdrawn: ConnectWise ScreenConnect, which you run.",
+        ],
     );
 }
 

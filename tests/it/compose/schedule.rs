@@ -83,6 +83,18 @@ fn a_schedule_without_digests_has_none_and_an_unknown_zone_is_named() {
     assert_eq!(next_digest(&none, TUESDAY), Ok(None));
     let wrong = schedule(DigestEvery::Weekly, Weekday::Monday, time(7, 0, 0, 0), "Mars/Olympus");
     assert!(next_digest(&wrong, TUESDAY).unwrap_err().contains("'Mars/Olympus'"));
+    let (long, nonsense) = ("x".repeat(100_000), "\r\n\0/".to_owned());
+    for (written, meant) in [
+        ("Europe/Berln", "did you mean Europe/Berlin?"),
+        ("new york", "did you mean America/New_York?"),
+        ("", "such as Europe/Berlin"),
+        (&long, "such as Europe/Berlin"),
+        (&nonsense, "such as Europe/Berlin"),
+    ] {
+        let told = next_digest(&schedule(DigestEvery::Daily, Weekday::Monday, time(7, 0, 0, 0), written), TUESDAY);
+        let told = told.unwrap_err();
+        assert!(told.contains(meant) && told.len() < 400, "{told}");
+    }
     let right = schedule(DigestEvery::Weekly, Weekday::Monday, time(7, 30, 0, 0), "Europe/Berlin");
     let next = next_digest(&right, TUESDAY).unwrap().unwrap();
     assert_eq!((next.at.to_string().as_str(), next.period.as_str()), ("2026-11-23T06:30:00Z", "2026-11-23"));

@@ -45,8 +45,8 @@ fn every_fault_is_told_at_once_with_line_and_key() {
     assert_eq!(
         faults(text),
         [
-            "platforms.toml:2: platform Acme RMM: id: must be 1 to 64 lowercase letters, digits and single hyphens",
             "platforms.toml:2: platform Acme RMM: hits: no example; write a sentence that must be tagged",
+            "platforms.toml:2: platform Acme RMM: id: must be 1 to 64 lowercase letters, digits and single hyphens",
             "platforms.toml:3: platform Acme RMM: name: must be text in quotation marks, not of type integer",
             "platforms.toml:5: platform Acme RMM: category: 'rnm' is no category; did you mean 'rmm'?",
             "platforms.toml:6: platform Acme RMM: alias: unknown key; did you mean 'aliases'?",
@@ -80,7 +80,7 @@ fn a_name_of_two_platforms_must_be_weak_in_both_or_theirs_together() {
 fn ids_must_be_their_own_and_twins_must_exist() {
     let told = faults(&(platform("") + &platform("aliases = [\"Other\"]\nsame_as = \"acme-rnm\"")));
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told.iter().any(|fault| fault.contains("is also the id of the platform on line 1")), "{told:?}");
+    assert!(told.iter().any(|fault| fault.contains("is also the id of the platform on line 2")), "{told:?}");
     assert!(
         told.iter()
             .any(|fault| fault.contains("same_as: 'acme-rnm' is no platform of this file; did you mean 'acme-rmm'?"))

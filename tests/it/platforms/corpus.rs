@@ -86,8 +86,8 @@ fn texts_of_cve_records_say_what_their_cpe_names_say() {
         score.add(&said("", "", &products), &said("", text, &[]));
     }
     let (precision, recall) = score.report("CVE 2024, text only");
-    assert!(precision >= 0.94, "precision {precision}");
-    assert!(recall >= 0.87, "recall {recall}");
+    assert!(precision >= 0.95, "precision {precision}");
+    assert!(recall >= 0.90, "recall {recall}");
 }
 
 #[test]
@@ -105,6 +105,6 @@ fn texts_of_the_kev_catalog_say_what_its_products_say() {
     }
     let (precision, recall) = score.report("KEV, text only");
     assert!(tagged > 800, "only {tagged} entries name a platform");
-    assert!(precision >= 0.78, "precision {precision}: texts that also name a browser or a system");
-    assert!(recall >= 0.96, "recall {recall}");
+    assert!(precision >= 0.85, "precision {precision}: texts that also name a browser or a system");
+    assert!(recall >= 0.98, "recall {recall}");
 }
