@@ -200,12 +200,12 @@ stops "$run-serve"
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=feed -addext subjectAltName=DNS:secure \
   -addext basicConstraints=critical,CA:FALSE -keyout "$work/key.pem" -out "$work/roots.pem" 2>/dev/null
 chmod 644 "$work/key.pem"
-docker run -d --name "$run-secure" --network "$run" --network-alias secure -v "$work:/work:ro" --workdir /work/feed \
+docker run -d --name "$run-secure" --network "$run" --network-alias secure -v "$work:/site:ro" --workdir /site/feed \
   "$MAILCATCHER_IMAGE" python3 -c '
 import http.server, ssl
 server = http.server.ThreadingHTTPServer(("", 8443), http.server.SimpleHTTPRequestHandler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain("/work/roots.pem", "/work/key.pem")
+context.load_cert_chain("/site/roots.pem", "/site/key.pem")
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()' >/dev/null
 # over_tls [ARGUMENT...]: whether the feed can be read from there.
