@@ -26,22 +26,21 @@ pub(super) fn main(global: &Global, arguments: &Arguments) -> Outcome {
     start::block_on(async {
         let email = EmailAddress::parse(&arguments.email).map_err(Failure::Usage)?;
         let context = start::context(global, start::Logging::Quiet).await?;
-        let (key, working) = (email.key(), context.clone());
+        let (key, working, now) = (email.key(), context.clone(), context.clock.now());
         let found = context
             .store
             .read(move |tx| {
                 let Some(subscription) = subscriptions::by_email(tx, &key)? else { return Ok(None) };
                 let window = digest::preview(tx, &working, &subscription.id, &subscription.wish.digest)?;
-                Ok(Some((subscription, window)))
+                letters::digest(tx, &working, &subscription, &window, "preview", now).map(Some)
             })
             .await?;
-        let Some((subscription, window)) = found else {
+        let Some(letter) = found else {
             return Err(Failure::Failed(anyhow::anyhow!(
                 "{} is not subscribed; `rattlewatch subscriber list` shows who is",
                 email.as_str()
             )));
         };
-        let letter = letters::digest(&context, &subscription, &window, "preview", context.clock.now()).await?;
         let letter = letter.map_err(|reason| anyhow::anyhow!(reason))?;
         if arguments.html {
             output::raw(&letter.html);

@@ -1,6 +1,6 @@
 //! Letters: what a claimed delivery says. Loads what the composer needs; the composer knows nothing of storage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,26 +20,53 @@ use crate::store::{StoreError, Tx, advisories, events, subscriptions};
 /// A letter, or why it cannot be composed.
 pub type Letter = Result<Message, String>;
 
-/// Composes a claimed delivery. The same delivery gives the same letter on every try.
+/// Composes claimed deliveries, in their order, from one look at the database.
+/// The same delivery gives the same letter on every try.
 ///
 /// # Errors
 /// Fails where the database does. A letter that cannot be composed is no such error: it is the inner one.
-pub async fn compose(context: &Context, claimed: &Claimed) -> Result<Letter, StoreError> {
-    let (wanted, seq) = (claimed.subscription.clone(), claimed.event_seq);
-    let subscription = context.store.read(move |tx| subscriptions::get(tx, &wanted)).await?;
-    let Some(subscription) = subscription else { return Ok(Err("the recipient has left".to_owned())) };
+pub async fn compose(context: &Context, claimed: Vec<Claimed>) -> Result<Vec<(Claimed, Letter)>, StoreError> {
+    let working = context.clone();
+    context
+        .store
+        .read(move |tx| {
+            let mut subscriptions = HashMap::new();
+            let mut letters = Vec::with_capacity(claimed.len());
+            for claimed in &claimed {
+                let id = &claimed.subscription;
+                if !subscriptions.contains_key(id) {
+                    subscriptions.insert(id.clone(), subscriptions::get(tx, id)?);
+                }
+                let letter = match subscriptions.get(id) {
+                    Some(Some(subscription)) => one(tx, &working, subscription, claimed)?,
+                    _ => Err("the recipient has left".to_owned()),
+                };
+                letters.push((claimed.clone(), letter));
+            }
+            Ok(letters)
+        })
+        .await
+}
+
+fn one(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    subscription: &Subscription,
+    claimed: &Claimed,
+) -> Result<Letter, StoreError> {
     if claimed.kind == "digest" {
         return match crate::store::from_json::<Window>(&claimed.payload) {
-            Ok(window) => digest(context, &subscription, &window, &claimed.id, claimed.created_at).await,
+            Ok(window) => digest(tx, context, subscription, &window, &claimed.id, claimed.created_at),
             Err(error) => Ok(Err(error.to_string())),
         };
     }
-    let Some(seq) = seq else { return Ok(Err("it names no event".to_owned())) };
-    let found = context.store.read(move |tx| told(tx, seq)).await?;
-    let Some(Told { event, content, first }) = found else { return Ok(Err(format!("event {seq} is not stored"))) };
+    let Some(seq) = claimed.event_seq else { return Ok(Err("it names no event".to_owned())) };
+    let Some(Told { event, content, first }) = told(tx, seq)? else {
+        return Ok(Err(format!("event {seq} is not stored")));
+    };
     Ok(guarded(|| {
         let alert = Alert {
-            envelope: envelope(context, &subscription, &claimed.id, claimed.created_at),
+            envelope: envelope(context, subscription, &claimed.id, claimed.created_at),
             event: &event,
             content: &content,
             first: &first,
@@ -54,15 +81,15 @@ pub async fn compose(context: &Context, claimed: &Claimed) -> Result<Letter, Sto
 ///
 /// # Errors
 /// Fails where the database does. A letter that cannot be composed is no such error: it is the inner one.
-pub async fn digest(
+pub fn digest(
+    tx: &mut Tx<'_>,
     context: &Context,
     subscription: &Subscription,
     window: &Window,
     key: &str,
     created_at: Timestamp,
 ) -> Result<Letter, StoreError> {
-    let (id, after, upto) = (subscription.id.clone(), window.after, window.upto);
-    let found = context.store.read(move |tx| gathered(tx, &id, after, upto)).await?;
+    let found = gathered(tx, &subscription.id, window.after, window.upto)?;
     Ok(guarded(|| {
         let entries: Vec<Entry<'_>> = found.iter().map(Gathered::entry).collect();
         let failed: Vec<Failed<'_>> = window

@@ -1,12 +1,16 @@
 //! Send: due deliveries to their channel, each try recorded before its first byte and after its answer.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use super::{Context, letters};
+use super::Context;
+use super::letters::{self, Letter};
 use crate::model::delivery::{DeliveryState, Outcome};
 use crate::pipeline::deliver;
 use crate::store::StoreError;
@@ -35,88 +39,132 @@ pub struct Sent {
 /// # Errors
 /// Fails where the database does; what was claimed then returns by its lease.
 pub async fn run_once(context: &Context, stop: &watch::Receiver<bool>) -> Result<Sent, StoreError> {
+    let shared = Arc::new(Shared::default());
+    let mut workers = JoinSet::new();
+    for _ in 0..context.send_concurrency {
+        workers.spawn(work(context.clone(), Arc::clone(&shared), stop.clone()));
+    }
     let mut sent = Sent::default();
-    let mut flying = FuturesUnordered::new();
-    let mut waiting: Vec<Claimed> = Vec::new();
-    let mut more = true;
+    let mut failed = None;
+    while let Some(worker) = workers.join_next().await {
+        match worker {
+            Ok(Ok(part)) => sent.add(part),
+            Ok(Err(error)) => failed = Some(error),
+            Err(error) => failed = Some(StoreError::custom(format!("a sender ended early: {error}"))),
+        }
+    }
+    let left: Vec<Claimed> = shared.queue.lock().await.letters.drain(..).map(|(claimed, _)| claimed).collect();
+    if !left.is_empty() {
+        context.store.write(move |tx| left.iter().try_for_each(|claimed| deliveries::release(tx, claimed))).await?;
+    }
+    failed.map_or(Ok(sent), Err)
+}
+
+/// What the workers of one pass share.
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// A worker met a relay that cannot be used: the others begin nothing more.
+    relay_down: AtomicBool,
+}
+
+/// Letters that are claimed and composed.
+#[derive(Default)]
+struct Queue {
+    letters: VecDeque<(Claimed, Letter)>,
+    /// The last claim found nothing.
+    dry: bool,
+}
+
+impl Sent {
+    fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.later += other.later;
+        self.dead += other.dead;
+        self.relay_down = self.relay_down.take().or(other.relay_down);
+    }
+}
+
+/// One sender: letter after letter. The end of one try and the beginning of the next share a transaction.
+async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>) -> Result<Sent, StoreError> {
+    let mut sent = Sent::default();
+    let mut ended: Option<(Claimed, Finished)> = None;
     loop {
-        let halted = sent.relay_down.is_some() || *stop.borrow();
-        if halted && !waiting.is_empty() {
-            give_back(context, std::mem::take(&mut waiting)).await?;
+        let halted = shared.relay_down.load(Ordering::SeqCst) || *stop.borrow();
+        let next = if halted { None } else { next(&context, &shared).await? };
+        let (claimed, letter) = next.map_or((None, None), |(claimed, letter)| (Some(claimed), Some(letter)));
+        if claimed.is_none() && ended.is_none() {
+            return Ok(sent);
         }
-        while !halted && flying.len() < context.send_concurrency {
-            if waiting.is_empty() && more {
-                waiting = claim(context).await?;
-                waiting.reverse();
-                more = !waiting.is_empty();
-            }
-            let Some(claimed) = waiting.pop() else { break };
-            flying.push(one(context, claimed));
+        let begun = record(&context, ended.take(), claimed.clone()).await?;
+        let (Some(claimed), Some(letter), Some(Begun::Go { attempt, after_lost_try })) = (claimed, letter, begun)
+        else {
+            continue;
+        };
+        let outcome = match &letter {
+            Ok(message) => context.channel.send(message).await,
+            Err(reason) => Outcome::Never { reason: format!("the letter could not be composed: {reason}") },
+        };
+        if let Outcome::Later { reason, relay_down: true } = &outcome {
+            shared.relay_down.store(true, Ordering::SeqCst);
+            sent.relay_down.get_or_insert_with(|| reason.clone());
         }
-        match flying.next().await {
-            None => return Ok(sent),
-            Some(end) => count(&mut sent, end?),
+        let finished = judge(&context, &claimed, outcome, attempt, after_lost_try);
+        match finished.state {
+            DeliveryState::Sent => sent.sent += 1,
+            DeliveryState::Dead => sent.dead += 1,
+            _ => sent.later += 1,
         }
+        ended = Some((claimed, finished));
     }
 }
 
-/// How one delivery ended in this pass.
-struct End {
-    state: DeliveryState,
-    relay_down: Option<String>,
-}
-
-fn count(sent: &mut Sent, end: End) {
-    match end.state {
-        DeliveryState::Sent => sent.sent += 1,
-        DeliveryState::Dead => sent.dead += 1,
-        DeliveryState::Queued => sent.later += 1,
-        DeliveryState::Sending | DeliveryState::Suppressed => {}
+/// The next letter; where none is left, more are claimed and composed.
+async fn next(context: &Context, shared: &Shared) -> Result<Option<(Claimed, Letter)>, StoreError> {
+    let mut queue = shared.queue.lock().await;
+    if queue.letters.is_empty() && !queue.dry {
+        let (holder, now) = (context.holder.clone(), context.clock.now());
+        let limit = i64::try_from(context.send_concurrency * 8).unwrap_or(64);
+        let claimed = context.store.write(move |tx| deliveries::claim(tx, &holder, now, CLAIM, limit)).await?;
+        queue.dry = claimed.is_empty();
+        if !queue.dry {
+            queue.letters = letters::compose(context, claimed).await?.into();
+        }
     }
-    sent.relay_down = sent.relay_down.take().or(end.relay_down);
+    Ok(queue.letters.pop_front())
 }
 
-async fn claim(context: &Context) -> Result<Vec<Claimed>, StoreError> {
-    let (holder, now) = (context.holder.clone(), context.clock.now());
-    let limit = i64::try_from(context.send_concurrency * 8).unwrap_or(64);
-    context.store.write(move |tx| deliveries::claim(tx, &holder, now, CLAIM, limit)).await
-}
-
-async fn give_back(context: &Context, waiting: Vec<Claimed>) -> Result<(), StoreError> {
-    context.store.write(move |tx| waiting.iter().try_for_each(|claimed| deliveries::release(tx, claimed))).await
-}
-
-async fn one(context: &Context, claimed: Claimed) -> Result<End, StoreError> {
-    let message = letters::compose(context, &claimed).await?;
-    let (begun, now) = (claimed.clone(), context.clock.now());
-    let begun = context.store.write(move |tx| deliveries::begin(tx, &begun, now, LEASE)).await?;
-    let Begun::Go { attempt, after_lost_try } = begun else {
-        return Ok(End { state: DeliveryState::Suppressed, relay_down: None });
-    };
-    let outcome = match &message {
-        Ok(message) => context.channel.send(message).await,
-        Err(reason) => Outcome::Never { reason: format!("the letter could not be composed: {reason}") },
-    };
-    let relay_down = match &outcome {
-        Outcome::Later { reason, relay_down: true } => Some(reason.clone()),
-        _ => None,
-    };
+/// Records the end of one try and the beginning of the next.
+async fn record(
+    context: &Context,
+    ended: Option<(Claimed, Finished)>,
+    next: Option<Claimed>,
+) -> Result<Option<Begun>, StoreError> {
     let now = context.clock.now();
-    let verdict = deliver::verdict(outcome, attempt, claimed.created_at, now);
+    context
+        .store
+        .write(move |tx| {
+            if let Some((claimed, finished)) = &ended {
+                deliveries::finish(tx, claimed, finished, now)?;
+            }
+            next.as_ref().map(|claimed| deliveries::begin(tx, claimed, now, LEASE)).transpose()
+        })
+        .await
+}
+
+fn judge(context: &Context, claimed: &Claimed, outcome: Outcome, attempt: i64, after_lost_try: bool) -> Finished {
+    let verdict = deliver::verdict(outcome, attempt, claimed.created_at, context.clock.now());
     match verdict.state {
         DeliveryState::Dead => error!(delivery.id = %claimed.id, "Gave up {}: {}", claimed.id, verdict.detail),
         DeliveryState::Queued => warn!(delivery.id = %claimed.id, "Will try {} again: {}", claimed.id, verdict.detail),
         _ => info!(delivery.id = %claimed.id, attempt, "Sent {}", claimed.id),
     }
-    let finished = Finished {
+    Finished {
         attempt,
         outcome: verdict.outcome,
         detail: verdict.detail,
         state: verdict.state,
         due: verdict.due,
         ambiguous: i64::from(verdict.ambiguous) + i64::from(after_lost_try),
-    };
-    let state = finished.state;
-    context.store.write(move |tx| deliveries::finish(tx, &claimed, &finished, now)).await?;
-    Ok(End { state, relay_down })
+    }
 }
