@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::model::advisory::{AdvisoryId, Content, EventKind, Told};
+use crate::model::advisory::{AdvisoryId, Content, Event, EventKind, Told};
 use crate::model::clock::Timestamp;
 use crate::model::draft::Draft;
 use crate::model::platform::PlatformId;
@@ -43,16 +43,27 @@ pub fn drafts(
     now: Timestamp,
     name: &dyn Fn(&PlatformId) -> String,
 ) -> Result<Ingested, StoreError> {
-    let mut ingested = Ingested::default();
-    let Some(source) = drafts.first().map(|draft| draft.source.as_str()) else { return Ok(ingested) };
+    let Some(source) = drafts.first().map(|draft| draft.source.as_str()) else { return Ok(Ingested::default()) };
     // Ingests run one after the other: two that see the same new event must not both open an advisory for it.
     counters::next(tx, counters::Counter::Ingest)?;
     let keys: Vec<&str> = drafts.iter().flat_map(|draft| draft.keys.iter().map(String::as_str)).collect();
     let known = items::known(tx, source, &keys)?;
-    for group in groups(tx, drafts, &known)? {
-        store(tx, group, baseline, now, name, &mut ingested)?;
+    let groups = groups(tx, drafts, &known)?;
+    let mut numbers = Numbers::take(tx, &groups)?;
+    let mut news = Vec::new();
+    for group in &groups {
+        news.extend(store(tx, group, now, name, &mut numbers)?);
     }
-    Ok(ingested)
+    let new_advisories = groups.iter().filter(|group| group.advisory.is_none()).count();
+    if baseline || news.is_empty() {
+        return Ok(Ingested { new_advisories, events: 0 });
+    }
+    let first = counters::take(tx, counters::Counter::Event, news.len())?;
+    for (seq, (mut event, content)) in (first..).zip(news.iter().cloned()) {
+        event.seq = seq;
+        events::insert(tx, &event, &content)?;
+    }
+    Ok(Ingested { new_advisories, events: news.len() })
 }
 
 /// The drafts that say something new, by the advisory that they belong to.
@@ -107,14 +118,43 @@ fn advisory_of(tx: &mut Tx<'_>, draft: &Draft) -> Result<Option<AdvisoryId>, Sto
     }
 }
 
+/// Numbers for what is new, taken in one go.
+struct Numbers {
+    item: i64,
+    advisory: i64,
+}
+
+impl Numbers {
+    fn take(tx: &mut Tx<'_>, groups: &[Group<'_>]) -> Result<Self, StoreError> {
+        let items = groups.iter().flat_map(|group| &group.drafts).filter(|(_, before)| before.is_none()).count();
+        let advisories = groups.iter().filter(|group| group.advisory.is_none()).count();
+        Ok(Self {
+            item: counters::take(tx, counters::Counter::Item, items)?,
+            advisory: counters::take(tx, counters::Counter::Advisory, advisories)?,
+        })
+    }
+
+    fn item(&mut self) -> i64 {
+        self.item += 1;
+        self.item - 1
+    }
+
+    fn advisory(&mut self) -> i64 {
+        self.advisory += 1;
+        self.advisory - 1
+    }
+}
+
+/// An event that is not yet numbered, with the content that it speaks of.
+type News = Option<(Event, Content)>;
+
 fn store(
     tx: &mut Tx<'_>,
-    group: Group<'_>,
-    baseline: bool,
+    group: &Group<'_>,
     now: Timestamp,
     name: &dyn Fn(&PlatformId) -> String,
-    ingested: &mut Ingested,
-) -> Result<(), StoreError> {
+    numbers: &mut Numbers,
+) -> Result<News, StoreError> {
     for (draft, _) in &group.drafts {
         if let Some(kev) = &draft.item.kev {
             for cve in &draft.cves {
@@ -122,33 +162,28 @@ fn store(
             }
         }
     }
-    let event = match &group.advisory {
-        None => open(tx, &group, now, ingested)?,
-        Some(id) => revise_stored(tx, id, &group, now, name)?,
-    };
-    if let Some((id, revision, kind, reasons, content)) = event
-        && !baseline
-    {
-        events::insert(tx, &id, revision, kind, &reasons, &content, now)?;
-        ingested.events += 1;
+    match &group.advisory {
+        None => open(tx, group, now, numbers),
+        Some(id) => revise_stored(tx, id, group, now, name, numbers),
     }
-    Ok(())
 }
 
-type News = Option<(AdvisoryId, i64, EventKind, Vec<String>, Content)>;
-
-fn open(tx: &mut Tx<'_>, group: &Group<'_>, now: Timestamp, ingested: &mut Ingested) -> Result<News, StoreError> {
+fn open(tx: &mut Tx<'_>, group: &Group<'_>, now: Timestamp, numbers: &mut Numbers) -> Result<News, StoreError> {
     let drafts: Vec<Draft> = group.drafts.iter().map(|(draft, _)| (*draft).clone()).collect();
     let mut content = enriched(tx, &drafts)?;
     content.told = content.added_to(Told::default());
-    let id = advisories::open(tx, now, &content)?;
+    let id = advisories::open(tx, numbers.advisory(), now, &content)?;
     for draft in &drafts {
-        items::insert(tx, draft, &id)?;
+        items::insert(tx, numbers.item(), draft, &id)?;
         advisories::claim_keys(tx, &id, &draft.merge_keys())?;
     }
-    ingested.new_advisories += 1;
     // What was withdrawn before we ever spoke of it is no news.
-    Ok((!content.withdrawn).then(|| (id, 1, EventKind::Published, Vec::new(), content)))
+    let event = event(&id, 1, EventKind::Published, Vec::new(), now);
+    Ok((!content.withdrawn).then_some((event, content)))
+}
+
+fn event(advisory: &AdvisoryId, revision: i64, kind: EventKind, reasons: Vec<String>, at: Timestamp) -> Event {
+    Event { seq: 0, advisory: advisory.clone(), revision, kind, reasons, at }
 }
 
 fn revise_stored(
@@ -157,6 +192,7 @@ fn revise_stored(
     group: &Group<'_>,
     now: Timestamp,
     name: &dyn Fn(&PlatformId) -> String,
+    numbers: &mut Numbers,
 ) -> Result<News, StoreError> {
     for (draft, before) in &group.drafts {
         match before {
@@ -164,7 +200,7 @@ fn revise_stored(
                 let draft = Draft { first_seen: before.first_seen, ..(*draft).clone() };
                 items::update(tx, before, &draft, now)?;
             }
-            None => items::insert(tx, draft, id)?,
+            None => items::insert(tx, numbers.item(), draft, id)?,
         }
         advisories::claim_keys(tx, id, &draft.merge_keys())?;
     }
@@ -173,14 +209,14 @@ fn revise_stored(
     };
     let drafts = items::of_advisory(tx, id)?;
     let mut content = enriched(tx, &drafts)?;
-    let (event, told) = revise::event(&old.content, &content, name);
-    content.told = told;
+    let (told, after) = revise::event(&old.content, &content, name);
+    content.told = after;
     if content == old.content {
         return Ok(None);
     }
     let revision = old.revision + 1;
     advisories::revise(tx, id, revision, now, &content)?;
-    Ok(event.map(|(kind, reasons)| (id.clone(), revision, kind, reasons, content)))
+    Ok(told.map(|(kind, reasons)| (event(id, revision, kind, reasons, now), content)))
 }
 
 fn enriched(tx: &mut Tx<'_>, drafts: &[Draft]) -> Result<Content, StoreError> {

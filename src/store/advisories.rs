@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Row, StoreError, Tx, Value, counters, list};
+use super::{Row, StoreError, Tx, Value, list};
 use crate::model::advisory::{Advisory, AdvisoryId, Content};
 use crate::model::clock::Timestamp;
 use crate::model::cve::CveId;
@@ -68,21 +68,12 @@ pub fn narrowest_with(tx: &mut Tx<'_>, cve: &CveId, most: i64) -> Result<Option<
     row.map(|row| row.text(0).map(AdvisoryId)).transpose()
 }
 
-/// A fresh id.
+/// Opens an advisory under `number`, with its first revision, before any item points to it.
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn new_id(tx: &mut Tx<'_>) -> Result<(AdvisoryId, i64), StoreError> {
-    let number = counters::next(tx, counters::Counter::Advisory)?;
-    Ok((AdvisoryId(format!("RW-{number}")), number))
-}
-
-/// Opens an advisory, before any item points to it. [`revise`] then gives it its content.
-///
-/// # Errors
-/// Fails where the database does.
-pub fn open(tx: &mut Tx<'_>, now: Timestamp, content: &Content) -> Result<AdvisoryId, StoreError> {
-    let (id, number) = new_id(tx)?;
+pub fn open(tx: &mut Tx<'_>, number: i64, now: Timestamp, content: &Content) -> Result<AdvisoryId, StoreError> {
+    let id = AdvisoryId(format!("RW-{number}"));
     let args = [
         id.0.as_str().into(),
         number.into(),

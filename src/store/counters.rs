@@ -40,8 +40,18 @@ impl Counter {
 /// # Errors
 /// Fails where the database does.
 pub fn next(tx: &mut Tx<'_>, counter: Counter) -> Result<i64, StoreError> {
-    let row = tx.query_one(NEXT, &[counter.name().into(), 1_i64.into()])?;
-    row.ok_or_else(|| StoreError::custom(format!("counter {} is missing", counter.name())))?.int(0)
+    take(tx, counter, 1)
+}
+
+/// The first of the next `count` numbers of `counter`, which are all the caller's.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn take(tx: &mut Tx<'_>, counter: Counter, count: usize) -> Result<i64, StoreError> {
+    let count = i64::try_from(count).map_err(|_| StoreError::custom("too many numbers at once"))?;
+    let row = tx.query_one(NEXT, &[counter.name().into(), count.into()])?;
+    let last = row.ok_or_else(|| StoreError::custom(format!("counter {} is missing", counter.name())))?.int(0)?;
+    Ok(last - count + 1)
 }
 
 /// The last number given; 0 before the first.

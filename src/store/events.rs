@@ -1,7 +1,7 @@
 //! Events, and their fan-out to the outbox.
 
-use super::{Row, StoreError, Tx, counters};
-use crate::model::advisory::{AdvisoryId, Content, Event, EventKind};
+use super::{Row, StoreError, Tx, Value, counters, list};
+use crate::model::advisory::{AdvisoryId, Content, Event};
 use crate::model::clock::Timestamp;
 
 const INSERT: &str =
@@ -10,7 +10,7 @@ const INSERT: &str =
 
 const PLATFORM: &str = "INSERT INTO event_platforms (seq, platform) VALUES ($1, $2)";
 
-const PENDING: &str = "SELECT seq, fan_cursor FROM events WHERE NOT fanned_out ORDER BY seq LIMIT 1";
+const PENDING: &str = "SELECT seq, fan_cursor FROM events WHERE NOT fanned_out ORDER BY seq LIMIT CAST($1 AS BIGINT)";
 
 // Who hears of event $1 at once, beyond the cursor $2: the same rule as `pipeline::audience`, as a set. It starts from the
 // matches, not from the subscribers, so that its cost follows their number.
@@ -32,8 +32,6 @@ macro_rules! above_floor {
     };
 }
 
-const PAGE: &str = concat!("SELECT s.id ", hearers!(), above_floor!(), " ORDER BY s.id LIMIT CAST($3 AS BIGINT)");
-
 const FAN_OUT: &str = concat!(
     "INSERT INTO deliveries (id, subscription, channel, kind, event_seq, payload, state, attempts, ambiguous, due_at, fence,
          created_at, detail)
@@ -41,8 +39,12 @@ const FAN_OUT: &str = concat!(
          CAST($4 AS BIGINT), '' ",
     hearers!(),
     above_floor!(),
-    " AND s.id <= $3 ON CONFLICT (id) DO NOTHING"
+    " ORDER BY s.id LIMIT CAST($3 AS BIGINT) ON CONFLICT (id) DO NOTHING"
 );
+
+// The last recipient of a full page.
+const LAST: &str =
+    concat!("SELECT s.id ", hearers!(), above_floor!(), " ORDER BY s.id LIMIT 1 OFFSET CAST($3 AS BIGINT) - 1");
 
 const WINDOW: &str = concat!(
     "SELECT e.seq, e.advisory, e.revision, e.kind, e.reasons, e.at FROM events e JOIN subscriptions s ON s.id = $1
@@ -54,60 +56,74 @@ const WINDOW: &str = concat!(
     ") ORDER BY e.seq"
 );
 
-const MOVE_CURSOR: &str = "UPDATE events SET fan_cursor = $2, fanned_out = $3 WHERE seq = $1";
+const MOVE_CURSOR: &str = "UPDATE events SET fan_cursor = $2 WHERE seq = $1";
 
 const COLUMNS: &str = "seq, advisory, revision, kind, reasons, at";
 
-/// Writes an event and the platforms by which it is matched. Its place in the order of ingestion is its number.
+/// Writes an event and the platforms of `content`, by which it is matched. Its place in the order of ingestion is its
+/// number.
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn insert(
-    tx: &mut Tx<'_>,
-    advisory: &AdvisoryId,
-    revision: i64,
-    kind: EventKind,
-    reasons: &[String],
-    content: &Content,
-    at: Timestamp,
-) -> Result<i64, StoreError> {
-    let seq = counters::next(tx, counters::Counter::Event)?;
+pub fn insert(tx: &mut Tx<'_>, event: &Event, content: &Content) -> Result<(), StoreError> {
     let args = [
-        seq.into(),
-        advisory.0.as_str().into(),
-        revision.into(),
-        kind.as_str().into(),
-        super::to_json(reasons)?.into(),
+        event.seq.into(),
+        event.advisory.0.as_str().into(),
+        event.revision.into(),
+        event.kind.as_str().into(),
+        super::to_json(&event.reasons)?.into(),
         content.severity.rank().into(),
         content.exploitation.exploited.into(),
-        at.into(),
+        event.at.into(),
     ];
     tx.execute(INSERT, &args)?;
     for platform in content.platforms() {
-        tx.execute(PLATFORM, &[seq.into(), platform.0.as_str().into()])?;
+        tx.execute(PLATFORM, &[event.seq.into(), platform.0.as_str().into()])?;
     }
-    Ok(seq)
+    Ok(())
 }
 
-/// Fans the oldest waiting event out by one page of at most `page` recipients.
-/// `None` when no event waits; otherwise how many deliveries were queued.
-/// A repeat after a crash queues nothing twice, since a delivery's id names its event and recipient.
+/// What a [`fan_out`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FannedOut {
+    /// Deliveries queued.
+    pub queued: u64,
+    /// Events, or further pages of one, still wait.
+    pub more: bool,
+}
+
+/// Fans up to `most` waiting events out, the oldest first, each by one page of at most `page` recipients.
+///
+/// Pages and cursors commit together, and fan-outs run one after the other, so a repeat goes on where the last one
+/// ended; should it ever begin anew, a delivery's id names its event and recipient, and nothing is queued twice.
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn fan_out_page(tx: &mut Tx<'_>, page: i64, now: Timestamp) -> Result<Option<u64>, StoreError> {
-    let Some(row) = tx.query_one(PENDING, &[])? else { return Ok(None) };
-    let (seq, cursor) = (row.int(0)?, row.text(1)?);
-    let ids = tx.query(PAGE, &[seq.into(), cursor.as_str().into(), page.into()])?;
-    let Some(last) = ids.last() else {
-        tx.execute(MOVE_CURSOR, &[seq.into(), cursor.into(), true.into()])?;
-        return Ok(Some(0));
-    };
-    let last = last.text(0)?;
-    let queued = tx.execute(FAN_OUT, &[seq.into(), cursor.into(), last.as_str().into(), now.into()])?;
-    let done = i64::try_from(ids.len()).unwrap_or(i64::MAX) < page;
-    tx.execute(MOVE_CURSOR, &[seq.into(), last.into(), done.into()])?;
-    Ok(Some(queued))
+pub fn fan_out(tx: &mut Tx<'_>, most: usize, page: i64, now: Timestamp) -> Result<FannedOut, StoreError> {
+    let limit = i64::try_from(most).unwrap_or(i64::MAX);
+    if tx.query_one(PENDING, &[1_i64.into()])?.is_none() {
+        return Ok(FannedOut::default());
+    }
+    counters::next(tx, counters::Counter::Ingest)?;
+    let pending = tx.query(PENDING, &[limit.into()])?;
+    let mut fanned = FannedOut { queued: 0, more: pending.len() == most };
+    let mut done: Vec<Value> = Vec::with_capacity(pending.len());
+    for row in &pending {
+        let (seq, cursor) = (row.int(0)?, row.text(1)?);
+        let args = [seq.into(), cursor.into(), page.into(), now.into()];
+        let queued = tx.execute(FAN_OUT, &args)?;
+        fanned.queued += queued;
+        if i64::try_from(queued).unwrap_or(i64::MAX) < page {
+            done.push(seq.into());
+        } else if let Some(last) = tx.query_one(LAST, &args[..3])? {
+            tx.execute(MOVE_CURSOR, &[seq.into(), last.text(0)?.into()])?;
+            fanned.more = true;
+        }
+    }
+    for chunk in done.chunks(200) {
+        tx.execute(&format!("UPDATE events SET fanned_out = TRUE WHERE seq IN ({})", list(chunk.len(), 1)), chunk)?;
+    }
+    Ok(fanned)
 }
 
 /// One event.

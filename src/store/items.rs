@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Row, StoreError, Tx, counters, list};
+use super::{Row, StoreError, Tx, list};
 use crate::model::advisory::AdvisoryId;
 use crate::model::clock::Timestamp;
 use crate::model::draft::Draft;
@@ -53,12 +53,11 @@ pub fn known(tx: &mut Tx<'_>, source: &str, keys: &[&str]) -> Result<HashMap<Str
     Ok(found)
 }
 
-/// Stores a new item and its names.
+/// Stores a new item under the number `id`, and its names.
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn insert(tx: &mut Tx<'_>, draft: &Draft, advisory: &AdvisoryId) -> Result<(), StoreError> {
-    let id = counters::next(tx, counters::Counter::Item)?;
+pub fn insert(tx: &mut Tx<'_>, id: i64, draft: &Draft, advisory: &AdvisoryId) -> Result<(), StoreError> {
     let args = [
         id.into(),
         draft.source.as_str().into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rattlewatch::model::advisory::{Content, EventKind};
+use rattlewatch::model::advisory::{Content, Event, EventKind};
 use rattlewatch::model::audience::{DigestEvery, DigestSchedule, Floor, Wish};
 use rattlewatch::model::clock::Timestamp;
 use rattlewatch::model::delivery::DeliveryState;
@@ -53,18 +53,25 @@ async fn publish(store: &Store, severity: Severity, exploited: bool, platforms: 
     let mut content = Content { title: "A flaw".to_owned(), severity, tags: tags.collect(), ..Content::default() };
     content.exploitation.exploited = exploited;
     let work = move |tx: &mut rattlewatch::store::Tx<'_>| {
-        let id = advisories::open(tx, NOW, &content)?;
-        events::insert(tx, &id, 1, EventKind::Published, &[], &content, NOW)
+        let number = counters::next(tx, counters::Counter::Advisory)?;
+        let advisory = advisories::open(tx, number, NOW, &content)?;
+        let seq = counters::next(tx, counters::Counter::Event)?;
+        let event = Event { seq, advisory, revision: 1, kind: EventKind::Published, reasons: Vec::new(), at: NOW };
+        events::insert(tx, &event, &content)?;
+        Ok(seq)
     };
     store.write(work).await.expect("an event is stored")
 }
 
 async fn fan_out(store: &Store, page: i64) -> u64 {
     let mut queued = 0;
-    while let Some(some) = store.write(move |tx| events::fan_out_page(tx, page, NOW)).await.expect("fan-out") {
-        queued += some;
+    loop {
+        let fanned = store.write(move |tx| events::fan_out(tx, 100, page, NOW)).await.expect("fan-out");
+        queued += fanned.queued;
+        if !fanned.more {
+            return queued;
+        }
     }
-    queued
 }
 
 #[tokio::test(flavor = "multi_thread")]
