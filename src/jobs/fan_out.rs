@@ -6,7 +6,7 @@ use crate::store::{StoreError, events};
 /// Recipients queued in one transaction.
 const PAGE: i64 = 1_000;
 /// Events in one transaction: many small ones share one commit.
-const EVENTS: usize = 200;
+const EVENTS: i64 = 500;
 
 /// Fans out every waiting event. Returns how many deliveries were queued.
 ///

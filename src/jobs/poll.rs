@@ -56,15 +56,15 @@ impl Polled {
 pub async fn source(context: &Context, source: &Source) -> Result<Polled, StoreError> {
     let started = Instant::now();
     let now = context.clock.now();
-    let (id, holder) = (source.id.clone(), context.holder.clone());
-    let leased = context.store.write(move |tx| sources::lease(tx, &id, &holder, now, LEASE)).await?;
-    let mut polled = if leased {
-        let polled = read(context, source).await;
-        let (id, holder) = (source.id.clone(), context.holder.clone());
-        context.store.write(move |tx| sources::release(tx, &id, &holder)).await?;
-        polled?
-    } else {
-        Polled { detail: "another process is reading it".into(), ..empty(source, "busy") }
+    let (id, holder, reading) = (source.id.clone(), context.holder.clone(), reading(source));
+    let leased = context.store.write(move |tx| match sources::lease(tx, &id, &holder, now, LEASE)? {
+        true => Ok(Some((sources::get(tx, &id)?, sources::validators(tx, &id, &reading)?))),
+        false => Ok(None),
+    });
+    let mut polled = match leased.await? {
+        // Where the database fails, the lease ends by itself.
+        Some((health, validators)) => read(context, source, health, validators).await?,
+        None => Polled { detail: "another process is reading it".into(), ..empty(source, "busy") },
     };
     polled.milliseconds = started.elapsed().as_millis();
     if polled.read() {
@@ -75,11 +75,13 @@ pub async fn source(context: &Context, source: &Source) -> Result<Polled, StoreE
     Ok(polled)
 }
 
-/// Everything between lease and release.
-async fn read(context: &Context, source: &Source) -> Result<Polled, StoreError> {
-    let (id, reading) = (source.id.clone(), reading(source));
-    let (health, validators) =
-        context.store.read(move |tx| Ok((sources::get(tx, &id)?, sources::validators(tx, &id, &reading)?))).await?;
+/// Everything between the lease and the transaction that stores what came of it and gives the lease back.
+async fn read(
+    context: &Context,
+    source: &Source,
+    health: SourceHealth,
+    validators: Validators,
+) -> Result<Polled, StoreError> {
     let conditional = validators != Validators::default();
     match fetch::page(&context.client, source, validators).await {
         Err(error) => fail(context, source, health, Failure::of_fetch(&error)).await,
@@ -132,13 +134,14 @@ async fn keep(
     // Validators of a damaged document would freeze the damage.
     let kept = if degraded { Validators::default() } else { page.meta.validators };
 
-    let names = context.clone();
+    let (names, holder) = (context.clone(), context.holder.clone());
     let reading = reading(source);
     let Ingested { new_advisories, events } = context
         .store
         .write(move |tx| {
             let ingested = ingest::drafts(tx, &drafts, baseline, now, &|id| names.platform_name(id))?;
             sources::save(tx, &health)?;
+            sources::release(tx, &health.source, &holder)?;
             sources::keep_validators(tx, &health.source, &reading, &kept)?;
             Ok(ingested)
         })
@@ -153,8 +156,20 @@ async fn keep(
 
 async fn unchanged(context: &Context, source: &Source, before: SourceHealth) -> Result<Polled, StoreError> {
     let health = succeeded(&before, source, context.clock.now(), HealthState::Ok, "");
-    context.store.write(move |tx| sources::save(tx, &health)).await?;
+    save(context, health).await?;
     Ok(empty(source, "unchanged"))
+}
+
+/// Stores a source's health and gives its lease back.
+async fn save(context: &Context, health: SourceHealth) -> Result<(), StoreError> {
+    let holder = context.holder.clone();
+    context
+        .store
+        .write(move |tx| {
+            sources::save(tx, &health)?;
+            sources::release(tx, &health.source, &holder)
+        })
+        .await
 }
 
 async fn fail(
@@ -175,7 +190,7 @@ async fn fail(
         detail: failure.detail.clone(),
         ..before
     };
-    context.store.write(move |tx| sources::save(tx, &health)).await?;
+    save(context, health).await?;
     Ok(Polled { detail: failure.detail, ..empty(source, failure.state.as_str()) })
 }
 

@@ -18,6 +18,9 @@ pub fn truncate(text: &str, max: usize) -> String {
 /// Bidirectional overrides and isolates are dropped, so that a title cannot reorder its surroundings.
 #[must_use]
 pub fn one_line(text: &str) -> String {
+    if is_tidy(text.as_bytes()) {
+        return text.to_owned();
+    }
     let mut line = String::with_capacity(text.len());
     let mut gap = false;
     for c in text.chars() {
@@ -35,6 +38,14 @@ pub fn one_line(text: &str) -> String {
         line.push(c);
     }
     line
+}
+
+/// Whether a line is plain ASCII with single spaces between words: most lines are, and need no work.
+fn is_tidy(line: &[u8]) -> bool {
+    line.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && line.first() != Some(&b' ')
+        && line.last() != Some(&b' ')
+        && !line.windows(2).any(|pair| pair == b"  ")
 }
 
 /// Paragraphs: lines tidied by [`one_line`], runs of empty lines reduced to one, ends trimmed.
@@ -59,6 +70,10 @@ pub fn paragraphs(text: &str) -> String {
 /// The form in which texts are compared: NFKC, lowercase, one line.
 #[must_use]
 pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        // ASCII is its own NFKC.
+        return one_line(&text.to_ascii_lowercase());
+    }
     one_line(&text.nfkc().collect::<String>().to_lowercase())
 }
 
@@ -75,6 +90,13 @@ mod tests {
     #[test]
     fn one_line_removes_breaks_controls_and_bidi() {
         assert_eq!(one_line(" a\r\n\tb\0c \u{202e}d "), "a b c d");
+        assert_eq!(["a b", " a", "a  b", "a\tb", ""].map(one_line), ["a b", "a", "a b", "a b", ""]);
+    }
+
+    #[test]
+    fn folding_is_the_same_for_plain_and_other_text() {
+        assert_eq!(fold("  KASEYA\tVSA "), "kaseya vsa");
+        assert_eq!(fold("ＫＡＳＥＹＡ ﬁx É"), "kaseya fix é");
     }
 
     #[test]

@@ -11,13 +11,26 @@ use super::{Row, StoreError, Tx};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::DeliveryState;
 
-// The lease condition stands in the outer WHERE too: without it PostgreSQL would claim a row twice.
-const CLAIM: &str = "UPDATE deliveries SET state = 'sending', lease_holder = $1, lease_until = $3, fence = fence + 1
-     WHERE id IN (SELECT id FROM deliveries
-                  WHERE (state = 'queued' AND due_at <= $2) OR (state = 'sending' AND lease_until < $2)
-                  ORDER BY due_at, id LIMIT CAST($4 AS BIGINT))
-       AND ((state = 'queued' AND due_at <= $2) OR (state = 'sending' AND lease_until < $2))
-     RETURNING id, subscription, channel, kind, event_seq, payload, attempts, fence, created_at";
+// Each condition stands in the outer WHERE too: without it PostgreSQL would claim a row twice. What lapsed and what
+// waits are two statements, so that each reads no more than `limit` entries of its own index.
+macro_rules! claim {
+    ($due:literal, $order:literal) => {
+        concat!(
+            "UPDATE deliveries SET state = 'sending', lease_holder = $1, lease_until = $3, fence = fence + 1
+             WHERE id IN (SELECT id FROM deliveries WHERE ",
+            $due,
+            " ORDER BY ",
+            $order,
+            " LIMIT CAST($4 AS BIGINT)) AND ",
+            $due,
+            " RETURNING id, subscription, channel, kind, event_seq, payload, attempts, fence, created_at"
+        )
+    };
+}
+
+const CLAIM_LAPSED: &str = claim!("state = 'sending' AND lease_until < $2", "lease_until, id");
+
+const CLAIM_QUEUED: &str = claim!("state = 'queued' AND due_at <= $2", "due_at, id");
 
 const BEGIN: &str = "UPDATE deliveries SET attempts = attempts + 1, lease_until = $4 WHERE id = $1 AND state = 'sending' AND fence = $2
      AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.id = deliveries.subscription AND s.active)
@@ -80,7 +93,13 @@ pub fn claim(
     lease: Duration,
     limit: i64,
 ) -> Result<Vec<Claimed>, StoreError> {
-    let rows = tx.query(CLAIM, &[holder.into(), now.into(), now.plus(lease).into(), limit.into()])?;
+    let mut args = [holder.into(), now.into(), now.plus(lease).into(), limit.into()];
+    let mut rows = tx.query(CLAIM_LAPSED, &args)?;
+    let room = limit - i64::try_from(rows.len()).unwrap_or(limit);
+    if room > 0 {
+        args[3] = room.into();
+        rows.extend(tx.query(CLAIM_QUEUED, &args)?);
+    }
     rows.iter().map(claimed).collect()
 }
 

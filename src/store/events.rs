@@ -1,6 +1,6 @@
 //! Events, and their fan-out to the outbox.
 
-use super::{Row, StoreError, Tx, Value, counters, list};
+use super::{Row, StoreError, Tx, counters};
 use crate::model::advisory::{AdvisoryId, Content, Event};
 use crate::model::clock::Timestamp;
 
@@ -12,16 +12,16 @@ const PLATFORM: &str = "INSERT INTO event_platforms (seq, platform) VALUES ($1, 
 
 const PENDING: &str = "SELECT seq, fan_cursor FROM events WHERE NOT fanned_out ORDER BY seq LIMIT CAST($1 AS BIGINT)";
 
-// Who hears of event $1 at once, beyond the cursor $2: the same rule as `pipeline::audience`, as a set. It starts from the
-// matches, not from the subscribers, so that its cost follows their number.
+// Who hears at once of the waiting events $1 to $2, beyond recipient $3 of the first: the same rule as
+// `pipeline::audience`, as a set. It starts from the matches, not from the subscribers, so that its cost follows their number.
 macro_rules! hearers {
     () => {
         "FROM (
-             SELECT sp.subscription AS id FROM event_platforms ep JOIN subscription_platforms sp ON sp.platform = ep.platform
-             WHERE ep.seq = $1
-             UNION SELECT id FROM subscriptions WHERE everything
-         ) m JOIN subscriptions s ON s.id = m.id JOIN events e ON e.seq = $1
-         WHERE s.id > $2 AND s.active AND s.instant AND s.start_seq < e.seq AND "
+             SELECT ep.seq AS seq, sp.subscription AS id FROM event_platforms ep
+             JOIN subscription_platforms sp ON sp.platform = ep.platform WHERE ep.seq BETWEEN $1 AND $2
+             UNION SELECT w.seq, a.id FROM events w JOIN subscriptions a ON a.everything WHERE w.seq BETWEEN $1 AND $2
+         ) m JOIN subscriptions s ON s.id = m.id JOIN events e ON e.seq = m.seq
+         WHERE NOT e.fanned_out AND (e.seq > $1 OR s.id > $3) AND s.active AND s.instant AND s.start_seq < e.seq AND "
     };
 }
 
@@ -35,16 +35,24 @@ macro_rules! above_floor {
 const FAN_OUT: &str = concat!(
     "INSERT INTO deliveries (id, subscription, channel, kind, event_seq, payload, state, attempts, ambiguous, due_at, fence,
          created_at, detail)
-     SELECT 'alert-' || e.seq || '-' || s.id, s.id, 'email', 'alert', e.seq, '', 'queued', 0, 0, CAST($4 AS BIGINT), 0,
-         CAST($4 AS BIGINT), '' ",
+     SELECT 'alert-' || e.seq || '-' || s.id, s.id, 'email', 'alert', e.seq, '', 'queued', 0, 0, CAST($5 AS BIGINT), 0,
+         CAST($5 AS BIGINT), '' ",
     hearers!(),
     above_floor!(),
-    " ORDER BY s.id LIMIT CAST($3 AS BIGINT) ON CONFLICT (id) DO NOTHING"
+    " ORDER BY e.seq, s.id LIMIT CAST($4 AS BIGINT) ON CONFLICT (id) DO NOTHING"
 );
 
 // The last recipient of a full page.
-const LAST: &str =
-    concat!("SELECT s.id ", hearers!(), above_floor!(), " ORDER BY s.id LIMIT 1 OFFSET CAST($3 AS BIGINT) - 1");
+const LAST: &str = concat!(
+    "SELECT e.seq, s.id ",
+    hearers!(),
+    above_floor!(),
+    " ORDER BY e.seq, s.id LIMIT 1 OFFSET CAST($4 AS BIGINT) - 1"
+);
+
+const SUBSCRIBERS: &str = "SELECT COUNT(*) FROM subscriptions WHERE active";
+
+const DONE: &str = "UPDATE events SET fanned_out = TRUE WHERE seq BETWEEN $1 AND $2 AND NOT fanned_out";
 
 const WINDOW: &str = concat!(
     "SELECT e.seq, e.advisory, e.revision, e.kind, e.reasons, e.at FROM events e JOIN subscriptions s ON s.id = $1
@@ -92,38 +100,40 @@ pub struct FannedOut {
     pub more: bool,
 }
 
-/// Fans up to `most` waiting events out, the oldest first, each by one page of at most `page` recipients.
+/// Fans waiting events out, the oldest first, by one page of at most `page` recipients. As many events share the page
+/// as surely fit into it, but at least one and at most `most`.
 ///
-/// Pages and cursors commit together, and fan-outs run one after the other, so a repeat goes on where the last one
+/// Page and cursor commit together, and fan-outs run one after the other, so a repeat goes on where the last one
 /// ended; should it ever begin anew, a delivery's id names its event and recipient, and nothing is queued twice.
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn fan_out(tx: &mut Tx<'_>, most: usize, page: i64, now: Timestamp) -> Result<FannedOut, StoreError> {
-    let limit = i64::try_from(most).unwrap_or(i64::MAX);
+pub fn fan_out(tx: &mut Tx<'_>, most: i64, page: i64, now: Timestamp) -> Result<FannedOut, StoreError> {
     if tx.query_one(PENDING, &[1_i64.into()])?.is_none() {
         return Ok(FannedOut::default());
     }
     counters::next(tx, counters::Counter::Ingest)?;
-    let pending = tx.query(PENDING, &[limit.into()])?;
-    let mut fanned = FannedOut { queued: 0, more: pending.len() == most };
-    let mut done: Vec<Value> = Vec::with_capacity(pending.len());
-    for row in &pending {
-        let (seq, cursor) = (row.int(0)?, row.text(1)?);
-        let args = [seq.into(), cursor.into(), page.into(), now.into()];
-        let queued = tx.execute(FAN_OUT, &args)?;
-        fanned.queued += queued;
-        if i64::try_from(queued).unwrap_or(i64::MAX) < page {
-            done.push(seq.into());
-        } else if let Some(last) = tx.query_one(LAST, &args[..3])? {
-            tx.execute(MOVE_CURSOR, &[seq.into(), last.text(0)?.into()])?;
-            fanned.more = true;
-        }
+    let subscribers = tx.query_one(SUBSCRIBERS, &[])?.map_or(Ok(0), |row| row.int(0))?;
+    // Fewer than the page holds: nobody is left out. An event with more subscribers than that comes alone.
+    let events = ((page - 1) / subscribers.max(1)).clamp(1, most);
+    let pending = tx.query(PENDING, &[events.into()])?;
+    let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return Ok(FannedOut::default()) };
+    let (from, upto) = (first.int(0)?, last.int(0)?);
+    let args = [from.into(), upto.into(), first.text(1)?.into(), page.into(), now.into()];
+    let queued = tx.execute(FAN_OUT, &args)?;
+    let mut more = i64::try_from(pending.len()).unwrap_or(i64::MAX) == events;
+    let mut done = upto;
+    // Where the page is full, its last recipient is where the next one begins.
+    if subscribers >= page
+        && let Some(reached) = tx.query_one(LAST, &args[..4])?
+    {
+        let seq = reached.int(0)?;
+        tx.execute(MOVE_CURSOR, &[seq.into(), reached.text(1)?.into()])?;
+        done = seq - 1;
+        more = true;
     }
-    for chunk in done.chunks(200) {
-        tx.execute(&format!("UPDATE events SET fanned_out = TRUE WHERE seq IN ({})", list(chunk.len(), 1)), chunk)?;
-    }
-    Ok(fanned)
+    tx.execute(DONE, &[from.into(), done.into()])?;
+    Ok(FannedOut { queued, more })
 }
 
 /// One event.

@@ -44,6 +44,7 @@ pub(super) struct Extensions {
     pub starttls: bool,
     pub smtputf8: bool,
     pub eight_bit: bool,
+    pub pipelining: bool,
     /// Announced SIZE (RFC 1870): `Some(0)` is "no fixed limit".
     pub size: Option<u64>,
     /// PLAIN and LOGIN, where offered.
@@ -60,6 +61,7 @@ impl Extensions {
                 "STARTTLS" => found.starttls = true,
                 "SMTPUTF8" => found.smtputf8 = true,
                 "8BITMIME" => found.eight_bit = true,
+                "PIPELINING" => found.pipelining = true,
                 "SIZE" => found.size = Some(words.next().and_then(|size| size.parse().ok()).unwrap_or(0)),
                 "AUTH" => {
                     for word in words {
@@ -85,6 +87,8 @@ pub(super) struct Connection {
     pub mails: u32,
     /// A transaction stands half done on it.
     pub unfinished: bool,
+    /// It cannot serve again.
+    pub spoiled: bool,
     /// Since when nobody uses it.
     pub idle_since: Instant,
 }
@@ -110,6 +114,7 @@ impl Connection {
             extensions: Extensions::default(),
             mails: 0,
             unfinished: false,
+            spoiled: false,
             idle_since: Instant::now(),
         };
         let greeting = limited(Step::Greeting, phases.greeting, connection.read()).await?;
@@ -185,16 +190,50 @@ impl Connection {
         .await
     }
 
+    /// Sends MAIL, RCPT and DATA in one write (RFC 2920) and reads their replies in order, each within its own limit.
+    /// Every reply is read before the first refusal is returned.
+    pub(super) async fn envelope(&mut self, mail: &str, rcpt: &str, phases: &Phases) -> Result<(), Fault> {
+        let lines = format!("{mail}{rcpt}DATA\r\n");
+        let mail = limited(Step::Mail, phases.envelope, async {
+            self.stream.write_all(lines.as_bytes()).await?;
+            self.stream.flush().await?;
+            self.read().await
+        })
+        .await?;
+        if mail.closes() {
+            return Err(Fault::Refused(Step::Mail, mail));
+        }
+        let rcpt = limited(Step::Rcpt, phases.envelope, self.read()).await?;
+        if rcpt.closes() {
+            return Err(Fault::Refused(Step::Rcpt, rcpt));
+        }
+        let ready = limited(Step::Data, phases.data, self.read()).await?;
+        let refused = [(Step::Mail, mail), (Step::Rcpt, rcpt)].into_iter().find(|(_, reply)| !reply.is_positive());
+        match refused {
+            Some((step, reply)) => {
+                // It waits for a text that nobody is to get; only closing the connection surely sends none.
+                self.spoiled = ready.code == 354;
+                Err(Fault::Refused(step, reply))
+            }
+            None if ready.code == 354 => Ok(()),
+            None => Err(Fault::Refused(Step::Data, ready)),
+        }
+    }
+
     /// Sends the text and the final dot, and waits for the reply to it. A fault at [`Step::Text`] came before
     /// the dot was written; one at [`Step::Dot`], after.
     pub(super) async fn text(&mut self, mail: &[u8], phases: &Phases) -> Result<Reply, Fault> {
         let stuffed = stuff(mail);
+        if !self.stream.buffer().is_empty() {
+            // It spoke before the text: what it said is no answer to the dot, so nothing is sent.
+            return match limited(Step::Text, phases.block, self.read()).await? {
+                reply if reply.code >= 400 => Err(Fault::Refused(Step::Text, reply)),
+                reply => Err(Fault::Lost(Step::Text, format!("answered '{reply}' before the mail's end"))),
+            };
+        }
+        // The dot goes out with the last block. A write that failed did not hand over all of it, so not the dot.
         for block in stuffed.chunks(BLOCK) {
-            let written = limited(Step::Text, phases.block, async {
-                self.stream.write_all(block).await?;
-                self.stream.flush().await
-            });
-            if let Err(lost) = written.await {
+            if let Err(lost) = limited(Step::Text, phases.block, self.stream.write_all(block)).await {
                 // A relay that refuses in the middle says why before it closes; nothing is accepted without a dot.
                 let said = limited(Step::Text, phases.block.min(Duration::from_secs(5)), self.read()).await;
                 return match said {
@@ -203,14 +242,11 @@ impl Connection {
                 };
             }
         }
-        if !self.stream.buffer().is_empty() {
-            // It spoke before the end: what it said is no answer to the dot, so the dot is not sent.
-            return match limited(Step::Text, phases.block, self.read()).await? {
-                reply if reply.code >= 400 => Err(Fault::Refused(Step::Text, reply)),
-                reply => Err(Fault::Lost(Step::Text, format!("answered '{reply}' before the mail's end"))),
-            };
-        }
-        self.command(Step::Dot, ".\r\n", phases.dot).await
+        limited(Step::Dot, phases.dot, async {
+            self.stream.flush().await?;
+            self.read().await
+        })
+        .await
     }
 
     /// Says QUIT and does not insist on an answer.
@@ -306,18 +342,21 @@ fn expect(step: Step, class: u16, reply: Reply) -> Result<Reply, Fault> {
     if reply.code / 100 == class { Ok(reply) } else { Err(Fault::Refused(step, reply)) }
 }
 
-/// Doubles a dot at the start of a line (RFC 5321 section 4.5.2) and ends the text with CRLF.
+/// Doubles a dot at the start of a line (RFC 5321 section 4.5.2), ends the text with CRLF, and adds the final dot.
 fn stuff(mail: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(mail.len() + mail.len() / 64 + 2);
-    for line in mail.split_inclusive(|byte| *byte == b'\n') {
-        if line.first() == Some(&b'.') {
+    let mut out = Vec::with_capacity(mail.len() + mail.len() / 64 + 8);
+    let mut from = 0;
+    for end in memchr::memchr_iter(b'\n', mail).map(|newline| newline + 1).chain([mail.len()]) {
+        if mail[from..].first() == Some(&b'.') {
             out.push(b'.');
         }
-        out.extend_from_slice(line);
+        out.extend_from_slice(&mail[from..end]);
+        from = end;
     }
     if !out.ends_with(b"\r\n") {
         out.extend_from_slice(b"\r\n");
     }
+    out.extend_from_slice(b".\r\n");
     out
 }
 
@@ -327,8 +366,8 @@ mod tests {
 
     #[test]
     fn dots_are_stuffed_and_the_text_ends_its_line() {
-        assert_eq!(stuff(b".\r\na.b\r\n..\r\nend"), b"..\r\na.b\r\n...\r\nend\r\n");
-        assert_eq!(stuff(b"a\r\n"), b"a\r\n");
+        assert_eq!(stuff(b".\r\na.b\r\n..\r\nend"), b"..\r\na.b\r\n...\r\nend\r\n.\r\n");
+        assert_eq!(stuff(b"a\r\n"), b"a\r\n.\r\n");
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use lettre::Address;
 use lettre::address::Envelope;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message as Mail, MessageBuilder, MultiPart, MultiPartKind, SinglePart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, Message as Mail, MessageBuilder, MultiPart, MultiPartKind, SinglePart};
 
-use super::{Sender, header};
+use super::{Sender, header, quoted};
 use crate::model::address::EmailAddress;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::Message;
@@ -54,7 +54,7 @@ fn write(message: &Message, sender: &Sender) -> Result<Vec<u8>, String> {
     }
     builder = thread(builder, message, &id);
     builder = list(builder, message);
-    let parts = alternatives(&body(&message.text), &body(&message.html), &id);
+    let parts = alternatives(quoted::encode(&message.text), quoted::encode(&message.html), &id);
     let mail = builder.multipart(parts).map_err(|error| format!("mail to '{to}' cannot be written: {error}"))?;
     Ok(mail.formatted())
 }
@@ -93,36 +93,18 @@ fn list(builder: MessageBuilder, message: &Message) -> MessageBuilder {
     builder
 }
 
-/// Plain text first, HTML last (RFC 2046 section 5.1.4), behind a boundary that neither contains.
-fn alternatives(text: &str, html: &str, id: &str) -> MultiPart {
-    let mut boundary = format!("=_{}", header::digest(id));
-    while text.contains(&boundary) || html.contains(&boundary) {
-        boundary = format!("=_{}", header::digest(&boundary));
-    }
+/// Plain text first, HTML last (RFC 2046 section 5.1.4), behind a boundary that neither can contain: in encoded text,
+/// `=` is followed by hexadecimal digits or the line's end.
+fn alternatives(text: Vec<u8>, html: Vec<u8>, id: &str) -> MultiPart {
+    let part = |kind: ContentType, encoded: Vec<u8>| {
+        let body = Body::dangerous_pre_encoded(encoded, ContentTransferEncoding::QuotedPrintable);
+        SinglePart::builder().header(kind).body(body)
+    };
     MultiPart::builder()
         .kind(MultiPartKind::Alternative)
-        .boundary(boundary)
-        .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(text.to_owned()))
-        .singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(html.to_owned()))
-}
-
-/// Text with CRLF line ends and without controls other than tabs.
-fn body(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + text.len() / 32);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\r' => {
-                chars.next_if_eq(&'\n');
-                out.push_str("\r\n");
-            }
-            '\n' => out.push_str("\r\n"),
-            '\t' => out.push('\t'),
-            c if c.is_control() => {}
-            c => out.push(c),
-        }
-    }
-    out
+        .boundary(format!("=_{}", header::digest(id)))
+        .singlepart(part(ContentType::TEXT_PLAIN, text))
+        .singlepart(part(ContentType::TEXT_HTML, html))
 }
 
 fn date(instant: Timestamp) -> SystemTime {

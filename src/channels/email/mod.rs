@@ -18,6 +18,7 @@ use crate::model::delivery::{Message, Outcome};
 mod connection;
 mod header;
 mod mime;
+mod quoted;
 mod reply;
 mod smtp;
 mod tls;

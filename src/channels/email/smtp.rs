@@ -92,6 +92,7 @@ impl Smtp {
     async fn transact(&self, mut connection: Connection, parcel: &Parcel<'_>) -> Result<Outcome, Fault> {
         let result = self.dialog(&mut connection, parcel).await;
         let kept = match &result {
+            _ if connection.spoiled => false,
             Ok(_) => true,
             // In the middle of the text, or after an answer that is none, nobody knows what the next one answers.
             Err(Fault::Refused(step, reply)) => *step != Step::Text && reply.code >= 400 && !reply.closes(),
@@ -131,11 +132,16 @@ impl Smtp {
         }
         connection.mails += 1;
         connection.unfinished = true;
-        self.step(connection, Step::Mail, &mail).await?;
-        self.step(connection, Step::Rcpt, &format!("RCPT TO:<{}>\r\n", parcel.to)).await?;
-        let ready = connection.command(Step::Data, "DATA\r\n", self.phases.data).await?;
-        if ready.code != 354 {
-            return Err(Fault::Refused(Step::Data, ready));
+        let rcpt = format!("RCPT TO:<{}>\r\n", parcel.to);
+        if connection.extensions.pipelining {
+            connection.envelope(&mail, &rcpt, &self.phases).await?;
+        } else {
+            self.step(connection, Step::Mail, &mail).await?;
+            self.step(connection, Step::Rcpt, &rcpt).await?;
+            let ready = connection.command(Step::Data, "DATA\r\n", self.phases.data).await?;
+            if ready.code != 354 {
+                return Err(Fault::Refused(Step::Data, ready));
+            }
         }
         let answer = connection.text(parcel.mail, &self.phases).await?;
         connection.unfinished = false;

@@ -94,11 +94,11 @@ impl Engine for Sqlite {
         Box::pin(async move {
             let read = tokio::task::spawn_blocking(move || {
                 let idle = readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                let mut connection = match idle {
+                let connection = match idle {
                     Some(connection) => connection,
                     None => connect(&path, true)?,
                 };
-                let result = read_in_transaction(&mut connection, &unit);
+                let result = read_in_transaction(&connection, &unit);
                 let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
                 if readers.len() < READERS {
                     readers.push(connection);
@@ -171,14 +171,14 @@ fn migrate_file(connection: &mut Sqlite3, path: &Path) -> Result<(), StoreError>
 }
 
 /// The writer's life: group after group, until nobody can send any more.
-fn write_groups(mut connection: Sqlite3, waiting: &Receiver<Job>, commits: &AtomicU64) {
+fn write_groups(connection: Sqlite3, waiting: &Receiver<Job>, commits: &AtomicU64) {
     while let Ok(first) = waiting.recv() {
         let mut group = vec![first];
         while group.len() < GROUP {
             let Ok(job) = waiting.try_recv() else { break };
             group.push(job);
         }
-        for (answer, result) in write_group(&mut connection, group, commits) {
+        for (answer, result) in write_group(&connection, group, commits) {
             // Whoever asked may have gone away; the work is done all the same.
             let _ = answer.send(result);
         }
@@ -189,23 +189,22 @@ fn write_groups(mut connection: Sqlite3, waiting: &Receiver<Job>, commits: &Atom
 
 type Answers = Vec<(oneshot::Sender<Result<(), StoreError>>, Result<(), StoreError>)>;
 
-fn write_group(connection: &mut Sqlite3, group: Vec<Job>, commits: &AtomicU64) -> Answers {
-    let mut transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
-        Ok(transaction) => transaction,
-        Err(error) => {
-            let error = failed("BEGIN IMMEDIATE", &error);
-            return group.into_iter().map(|job| (job.answer, Err(error.clone()))).collect();
-        }
-    };
+fn write_group(connection: &Sqlite3, group: Vec<Job>, commits: &AtomicU64) -> Answers {
+    if let Err(error) = command(connection, "BEGIN IMMEDIATE") {
+        return group.into_iter().map(|job| (job.answer, Err(error.clone()))).collect();
+    }
+    let alone = group.len() == 1;
     let mut answers: Answers = Vec::with_capacity(group.len());
     let mut lost = None;
     for Job { unit, answer } in group {
         let result = match &lost {
-            None => in_savepoint(&mut transaction, &unit),
+            // Nobody else's work is in the transaction: all of it is undone where the unit fails.
+            None if alone => guarded(&unit, &mut Open(connection)),
+            None => in_savepoint(connection, &unit),
             Some(error) => Err(StoreError::clone(error)),
         };
         // A full disk ends the whole transaction, not just the statement.
-        if lost.is_none() && transaction.is_autocommit() {
+        if lost.is_none() && (connection.is_autocommit() || (alone && result.is_err())) {
             lost = Some(
                 result
                     .as_ref()
@@ -216,11 +215,7 @@ fn write_group(connection: &mut Sqlite3, group: Vec<Job>, commits: &AtomicU64) -
         }
         answers.push((answer, result));
     }
-    let kept = match lost {
-        Some(error) => Err(error),
-        None => transaction.commit().map_err(|error| failed("COMMIT", &error)),
-    };
-    match kept {
+    match end(connection, lost) {
         Ok(()) => drop(commits.fetch_add(1, Ordering::Relaxed)),
         // Nothing of the group was kept, whatever its units returned.
         Err(error) => answers.iter_mut().for_each(|(_, result)| *result = Err(error.clone())),
@@ -228,16 +223,38 @@ fn write_group(connection: &mut Sqlite3, group: Vec<Job>, commits: &AtomicU64) -
     answers
 }
 
-fn in_savepoint(transaction: &mut rusqlite::Transaction<'_>, unit: &Unit) -> Result<(), StoreError> {
-    let savepoint = transaction.savepoint().map_err(|error| failed("SAVEPOINT", &error))?;
-    // Dropping a savepoint that was not committed undoes it.
-    guarded(unit, &mut Open(&savepoint))?;
-    savepoint.commit().map_err(|error| failed("RELEASE", &error))
+/// Commits, or undoes what is `lost` or cannot be committed.
+fn end(connection: &Sqlite3, lost: Option<StoreError>) -> Result<(), StoreError> {
+    let kept = lost.map_or_else(|| command(connection, "COMMIT"), Err);
+    if kept.is_err() && !connection.is_autocommit() {
+        // Where even this fails, so does the next BEGIN, and whoever asked hears of it.
+        let _ = command(connection, "ROLLBACK");
+    }
+    kept
 }
 
-fn read_in_transaction(connection: &mut Sqlite3, unit: &Unit) -> Result<(), StoreError> {
-    let transaction = connection.transaction().map_err(|error| failed("BEGIN", &error))?;
-    guarded(unit, &mut Open(&transaction))
+fn in_savepoint(connection: &Sqlite3, unit: &Unit) -> Result<(), StoreError> {
+    command(connection, "SAVEPOINT unit")?;
+    let result = guarded(unit, &mut Open(connection));
+    if result.is_err() && !connection.is_autocommit() {
+        command(connection, "ROLLBACK TO unit")?;
+        command(connection, "RELEASE unit")?;
+    }
+    result?;
+    command(connection, "RELEASE unit")
+}
+
+fn read_in_transaction(connection: &Sqlite3, unit: &Unit) -> Result<(), StoreError> {
+    command(connection, "BEGIN")?;
+    let result = guarded(unit, &mut Open(connection));
+    let ended = command(connection, "ROLLBACK");
+    result.and(ended)
+}
+
+/// Runs a statement that opens or ends a transaction.
+fn command(connection: &Sqlite3, sql: &str) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(|error| failed(sql, &error))?;
+    statement.raw_execute().map(drop).map_err(|error| failed(sql, &error))
 }
 
 /// A connection within a transaction.
@@ -281,7 +298,9 @@ impl Connection for Open<'_> {
     }
 
     fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
-        self.0.execute_batch(sql).map_err(|error| failed(sql, &error))
+        // PostgreSQL reads the mark as a comment.
+        let sql = sql.replace("/* clustered */", "WITHOUT ROWID");
+        self.0.execute_batch(&sql).map_err(|error| failed(&sql, &error))
     }
 }
 

@@ -2,7 +2,7 @@
 CREATE TABLE counters (
     name TEXT PRIMARY KEY,
     value BIGINT NOT NULL
-);
+) /* clustered */;
 
 -- Sources: what is known of their reading. One row appears at a source's first try.
 CREATE TABLE sources (
@@ -48,21 +48,21 @@ CREATE TABLE revisions (
 CREATE TABLE advisory_keys (
     key TEXT PRIMARY KEY,
     advisory TEXT NOT NULL REFERENCES advisories (id)
-);
+) /* clustered */;
 CREATE INDEX advisory_keys_by_advisory ON advisory_keys (advisory);
 
 CREATE TABLE advisory_cves (
     cve TEXT NOT NULL,
     advisory TEXT NOT NULL REFERENCES advisories (id),
     PRIMARY KEY (cve, advisory)
-);
+) /* clustered */;
 
 CREATE TABLE tags (
     advisory TEXT NOT NULL REFERENCES advisories (id),
     platform TEXT NOT NULL,
     confidence DOUBLE PRECISION NOT NULL,
     PRIMARY KEY (advisory, platform)
-);
+) /* clustered */;
 CREATE INDEX tags_by_platform ON tags (platform, advisory);
 
 -- Items: what sources published, normalized, with the advisory that each belongs to.
@@ -83,7 +83,7 @@ CREATE TABLE item_keys (
     key TEXT NOT NULL,
     item BIGINT NOT NULL REFERENCES items (id),
     PRIMARY KEY (source, key)
-);
+) /* clustered */;
 CREATE INDEX item_keys_by_item ON item_keys (item);
 
 -- Facts about a CVE from catalogs, whichever advisory it belongs to.
@@ -112,7 +112,7 @@ CREATE TABLE event_platforms (
     seq BIGINT NOT NULL REFERENCES events (seq),
     platform TEXT NOT NULL,
     PRIMARY KEY (seq, platform)
-);
+) /* clustered */;
 
 -- Subscriptions: who wants to hear of what. start_seq: events up to it are history to the subscriber.
 CREATE TABLE subscriptions (
@@ -142,7 +142,7 @@ CREATE TABLE subscription_platforms (
     subscription TEXT NOT NULL REFERENCES subscriptions (id),
     platform TEXT NOT NULL,
     PRIMARY KEY (platform, subscription)
-);
+) /* clustered */;
 CREATE INDEX subscription_platforms_by_subscription ON subscription_platforms (subscription);
 
 -- Deliveries: the outbox. The id names recipient, channel and event or period, so that a second one cannot exist.
@@ -163,9 +163,9 @@ CREATE TABLE deliveries (
     created_at BIGINT NOT NULL,
     finished_at BIGINT,
     detail TEXT NOT NULL
-);
-CREATE INDEX deliveries_to_send ON deliveries (due_at) WHERE state = 'queued';
-CREATE INDEX deliveries_in_flight ON deliveries (lease_until) WHERE state = 'sending';
+) /* clustered */;
+CREATE INDEX deliveries_to_send ON deliveries (due_at, id) WHERE state = 'queued';
+CREATE INDEX deliveries_in_flight ON deliveries (lease_until, id) WHERE state = 'sending';
 CREATE INDEX deliveries_by_subscription ON deliveries (subscription, event_seq);
 
 -- One row a try: written before the first byte goes out, completed after the answer.
@@ -177,11 +177,11 @@ CREATE TABLE attempts (
     outcome TEXT,
     detail TEXT,
     PRIMARY KEY (delivery, number)
-);
+) /* clustered */;
 
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
-);
+) /* clustered */;
 
 INSERT INTO counters (name, value) VALUES ('advisory', 0), ('event', 0), ('ingest', 0), ('item', 0), ('subscription', 0);

@@ -11,6 +11,14 @@ async fn a_relay_that_never_greets_is_given_up_in_time() {
     assert_later(&outcome, true, "did not answer the greeting within 250ms");
 }
 
+/// The same relay, once taking commands one by one and once together.
+fn with_and_without_pipelining(script: &Script) -> [Script; 2] {
+    let mut one_by_one = script.clone();
+    one_by_one.extensions.retain(|extension| extension != "PIPELINING");
+    assert_ne!(one_by_one.extensions, script.extensions);
+    [one_by_one, script.clone()]
+}
+
 #[tokio::test]
 async fn a_stall_at_each_step_before_the_dot_means_later() {
     for (phase, down, words) in [
@@ -19,8 +27,37 @@ async fn a_stall_at_each_step_before_the_dot_means_later() {
         (Phase::Rcpt, false, "RCPT"),
         (Phase::Data, false, "DATA"),
     ] {
-        let (server, outcome) = send_once(Script::at(phase, Act::Stall)).await;
-        assert_later(&outcome, down, &format!("did not answer {words} within"));
+        for script in with_and_without_pipelining(&Script::at(phase, Act::Stall)) {
+            let (server, outcome) = send_once(script).await;
+            assert_later(&outcome, down, &format!("did not answer {words} within"));
+            assert_eq!(server.message_count(), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_wants_the_text_of_a_refused_mail_gets_none() {
+    for (phase, refusal) in [(Phase::Rcpt, "550 5.1.1 no such user"), (Phase::Mail, "550 5.1.8 no such domain")] {
+        let script = Script::default()
+            .rule(Rule::at(phase, Act::say(refusal)).times(1))
+            .rule(Rule::at(Phase::Rcpt, Act::say("250 2.1.5 whatever")).times(usize::from(phase == Phase::Mail)))
+            .rule(Rule::at(Phase::Data, Act::say("354 go on")).times(1));
+        let server = SmtpServer::start_with(script).await;
+        let email = email(&server, short());
+        let refused = email.send(&message("one", "ada@example.test")).await;
+        assert!(format!("{refused:?}").contains(&refusal[4..]), "{refused:?}");
+        assert_eq!(server.message_count(), 0, "no text was sent");
+        assert_sent(&email.send(&message("two", "ada@example.test")).await);
+        assert_eq!((server.message_count(), server.connections()), (1, 2), "on a new connection");
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_closes_at_mail_is_believed_with_and_without_pipelining() {
+    let closing = Rule::at(Phase::Mail, Act::say_and_close("421 4.3.2 closing"));
+    for script in with_and_without_pipelining(&Script::default().rule(closing)) {
+        let (server, outcome) = send_once(script).await;
+        assert_later(&outcome, true, "4.3.2 closing");
         assert_eq!(server.message_count(), 0);
     }
 }
@@ -41,9 +78,11 @@ async fn a_connection_lost_at_each_step_before_the_dot_means_later() {
         (Phase::Rcpt, false),
         (Phase::Data, false),
     ] {
-        let (server, outcome) = send_once(Script::at(phase, Act::Drop)).await;
-        assert_later(&outcome, down, "");
-        assert_eq!(server.message_count(), 0, "{phase:?}");
+        for script in with_and_without_pipelining(&Script::at(phase, Act::Drop)) {
+            let (server, outcome) = send_once(script).await;
+            assert_later(&outcome, down, "");
+            assert_eq!(server.message_count(), 0, "{phase:?}");
+        }
     }
 }
 

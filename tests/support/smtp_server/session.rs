@@ -17,6 +17,8 @@ pub(super) struct Session {
     shared: Arc<Shared>,
     number: usize,
     io: Option<BufReader<Box<dyn Io>>>,
+    /// Replies to commands whose successors are already here.
+    unsent: Vec<u8>,
     tls: bool,
     user: Option<String>,
     from: Option<String>,
@@ -38,6 +40,7 @@ impl Session {
             shared,
             number,
             io,
+            unsent: vec![],
             tls: false,
             user,
             from,
@@ -235,10 +238,14 @@ impl Session {
     /// Finds the rule for this moment and does what it says; `Err` ends the session.
     async fn decide(&mut self, phase: Phase) -> io::Result<Decision> {
         let Some(act) = self.find(phase) else { return Ok(None) };
+        if !self.unsent.is_empty() {
+            self.flush().await?;
+        }
         match act {
             Act::Say(reply) => Ok(Some(reply)),
             Act::SayAndClose(reply) => {
                 self.reply(Some(reply), "").await?;
+                self.flush().await?;
                 Err(closed())
             }
             Act::Drop => Err(closed()),
@@ -274,6 +281,13 @@ impl Session {
         }
     }
 
+    async fn flush(&mut self) -> io::Result<()> {
+        let replies = std::mem::take(&mut self.unsent);
+        let io = self.io()?;
+        io.write_all(&replies).await?;
+        io.flush().await
+    }
+
     async fn reply(&mut self, decision: Decision, normal: &str) -> io::Result<()> {
         self.reply_is_positive(decision, normal).await.map(drop)
     }
@@ -282,9 +296,11 @@ impl Session {
         let mut reply = decision.unwrap_or_else(|| normal.as_bytes().to_vec());
         let positive = is_positive(&reply);
         reply.extend_from_slice(b"\r\n");
-        let io = self.io()?;
-        io.write_all(&reply).await?;
-        io.flush().await?;
+        self.unsent.extend_from_slice(&reply);
+        // Replies to commands that came together leave together (RFC 2920 section 3.2).
+        if self.io()?.buffer().is_empty() {
+            self.flush().await?;
+        }
         Ok(positive)
     }
 }
