@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod digest;
 mod healthcheck;
+mod import;
 mod output;
 mod run;
 mod serve;
@@ -55,6 +56,8 @@ enum Command {
     /// List, check or try the sources
     #[command(subcommand)]
     Sources(sources::Command),
+    /// Fill in a source's history, mailing nobody
+    Import(import::Arguments),
     /// Say which platforms a text touches, and why
     Tag(tag::Arguments),
     /// List, show or export the stored advisories
@@ -119,6 +122,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Serve(arguments) => serve::main(global, arguments),
         Command::Run(arguments) => run::main(global, arguments),
         Command::Sources(command) => sources::main(global, command),
+        Command::Import(arguments) => import::main(global, arguments),
         Command::Tag(arguments) => tag::main(global, arguments),
         Command::Advisories(command) => advisories::main(global, command),
         Command::Subscriber(command) => subscriber::main(global, command),

@@ -59,7 +59,18 @@ pub(super) fn sources(settings: &Settings, catalog: &Catalog) -> Result<Vec<Sour
     let formats = formats::names();
     let platforms = catalog.ids();
     let known = Known { formats: &formats, platforms: Some(&platforms), check_selector: &formats::check_selector };
-    Ok(sources::load(settings.sources.as_deref(), &known)?)
+    let mut sources = sources::load(settings.sources.as_deref(), &known)?;
+    let switches = sources::Switches { on: &settings.sources_on, off: &settings.sources_off };
+    switches.apply(&mut sources).map_err(Failure::Usage)?;
+    for source in &mut sources {
+        if let (true, Some(key)) = (source.enabled, &source.needs_key)
+            && !settings.api_keys.contains_key(key)
+        {
+            source.enabled = false;
+            source.off_because = Some(format!("it needs the API key '{key}'; set api_keys"));
+        }
+    }
+    Ok(sources)
 }
 
 /// Sources from a text in the form of sources.toml, without regard to platforms.
@@ -165,6 +176,8 @@ pub(super) async fn join(
         public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
         fetch_concurrency: settings.fetch_concurrency,
         send_concurrency: settings.smtp_connections,
+        keys: settings.api_keys.iter().map(|(name, key)| (name.clone(), key.expose().to_owned())).collect(),
+        data_dir: settings.data_dir.clone(),
         from_domain,
         store,
         clock,

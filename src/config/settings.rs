@@ -7,6 +7,7 @@ mod layers;
 mod options;
 mod values;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -163,6 +164,16 @@ pub struct Settings {
     pub reply_to: Option<Mailbox>,
     /// The file to use in place of [`super::sources::BUILT_IN`].
     pub sources: Option<PathBuf>,
+    /// Ids and sets of sources to switch on.
+    pub sources_on: Vec<String>,
+    /// Ids and sets of sources to switch off; it wins.
+    pub sources_off: Vec<String>,
+    /// API keys by the name that sources give them.
+    pub api_keys: BTreeMap<String, Secret>,
+    /// Who is told of sources that cannot be read.
+    pub operator: Option<Mailbox>,
+    /// Called when a test advisory has come through.
+    pub heartbeat_url: Option<Url>,
     /// The file to use in place of the built-in platforms.
     pub platforms: Option<PathBuf>,
     /// Most sources fetched at a time, 1 to 64.
@@ -242,6 +253,11 @@ impl Reader {
         let mail_from = self.value("mail_from", None, values::mailbox);
         let reply_to = self.value("reply_to", None, values::mailbox);
         let sources = self.value("sources", None, values::file);
+        let sources_on = self.value("sources_on", None, values::names);
+        let sources_off = self.value("sources_off", None, values::names);
+        let api_keys = self.value("api_keys", None, values::keys);
+        let operator = self.value("operator", None, values::mailbox);
+        let heartbeat_url = self.value("heartbeat_url", None, values::web_url);
         let platforms = self.value("platforms", None, values::file);
         let fetch_concurrency = self.value("fetch_concurrency", None, values::at_once);
         let allow_networks = self.value("allow_networks", None, values::networks);
@@ -260,6 +276,11 @@ impl Reader {
             mail_from: mail_from?,
             reply_to,
             sources,
+            sources_on: sources_on?,
+            sources_off: sources_off?,
+            api_keys: api_keys.unwrap_or_default(),
+            operator,
+            heartbeat_url,
             platforms,
             fetch_concurrency: fetch_concurrency?,
             allow_networks: allow_networks?,
@@ -292,7 +313,7 @@ impl Reader {
         let empty = raw.text.trim().is_empty() && setting.kind != Kind::List;
         let value = if empty { Err("is empty; leave it out or give it a value".to_owned()) } else { read(&raw.text) };
         if value.is_ok() {
-            let text = if setting.secret { values::redacted(&raw.text) } else { raw.text.clone() };
+            let text = if setting.secret { values::redacted(key, &raw.text) } else { raw.text.clone() };
             self.shown.push(Shown { key, value: Some(text), origin: raw.origin });
         }
         value.map_err(|message| self.faults.push(raw.fault(message))).ok()

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use url::Url;
 
-use super::fault::{ConfigError, Faults};
+use super::fault::{ConfigError, Faults, quoted, suggestion};
 use super::written::read_file;
 use crate::model::platform::PlatformId;
 
@@ -41,6 +41,7 @@ pub fn parse(text: &str, file: &str, known: &Known<'_>) -> Result<Vec<Source>, C
     let mut faults = Faults::new(file, text);
     let written = written::read(text, &mut faults);
     refuse_repeated_ids(&written, &mut faults);
+    refuse_dangling_routes(&written, &mut faults);
     let sources: Vec<Source> = written.iter().filter_map(|source| check::check(source, known, &mut faults)).collect();
     if written.is_empty() && faults.is_empty() {
         faults.add(1, "source", "no [[source]] in this file: nothing would be watched; add one");
@@ -68,6 +69,25 @@ fn refuse_repeated_ids(written: &[written::WrittenSource], faults: &mut Faults<'
         } else {
             lines.insert(&id.value, id.line);
         }
+    }
+}
+
+/// `instead_of` names another source of the file, and one that stands in for nothing itself.
+fn refuse_dangling_routes(written: &[written::WrittenSource], faults: &mut Faults<'_>) {
+    let ids: BTreeMap<&str, &written::WrittenSource> =
+        written.iter().filter_map(|source| Some((source.id.as_ref()?.value.as_str(), source))).collect();
+    for source in written {
+        let Some(other) = &source.instead_of else { continue };
+        let message = match ids.get(other.value.as_str()) {
+            None => {
+                format!("no source is called {}{}", quoted(&other.value), suggestion(&other.value, ids.keys().copied()))
+            }
+            Some(named) if named.instead_of.is_some() || std::ptr::eq(*named, source) => {
+                format!("{} stands in for another itself; name the first of them", quoted(&other.value))
+            }
+            Some(_) => continue,
+        };
+        faults.add(other.line, format!("{}: instead_of", source.label), message);
     }
 }
 
@@ -138,11 +158,60 @@ pub struct Source {
     pub accept_encoding: Option<String>,
     /// How to read a page; present exactly when the format is `html`.
     pub html: Option<HtmlRules>,
+    /// The groups that it belongs to, such as `us-government`; they are switched together.
+    pub sets: Vec<String>,
+    /// Days without news that are normal for it.
+    pub silent_days: u32,
+    /// Why it is off where it is: what is known to be fragile, or what it needs first.
+    pub off_because: Option<String>,
+    /// The id of the source that it stands in for: it is read only while that one cannot be.
+    pub instead_of: Option<String>,
+    /// The name under which the settings hold its API key, where it can do with one.
+    pub key: Option<String>,
+    /// The same, where it cannot do without.
+    pub needs_key: Option<String>,
 }
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Source({} {})", self.id, self.url)
+    }
+}
+
+/// Which sources the settings switch.
+#[derive(Clone, Copy, Debug)]
+pub struct Switches<'a> {
+    /// Ids and sets to switch on.
+    pub on: &'a [String],
+    /// Ids and sets to switch off; it wins.
+    pub off: &'a [String],
+}
+
+impl Switches<'_> {
+    /// Switches `sources`.
+    ///
+    /// # Errors
+    /// Names a word that is neither the id of a source nor a set.
+    pub fn apply(&self, sources: &mut [Source]) -> Result<(), String> {
+        let ids: BTreeSet<&str> = sources.iter().map(|source| source.id.as_str()).collect();
+        let sets: BTreeSet<&str> = sources.iter().flat_map(|source| source.sets.iter().map(String::as_str)).collect();
+        for (setting, words) in [("sources_on", self.on), ("sources_off", self.off)] {
+            if let Some(word) = words.iter().find(|word| !ids.contains(word.as_str()) && !sets.contains(word.as_str()))
+            {
+                let hint = suggestion(word, ids.iter().chain(&sets).copied());
+                return Err(format!("{setting}: {} is neither a source nor a set of sources{hint}", quoted(word)));
+            }
+        }
+        for source in sources {
+            let named = |words: &[String]| words.iter().any(|word| *word == source.id || source.sets.contains(word));
+            if named(self.off) {
+                source.enabled = false;
+                source.off_because = Some("the settings switch it off (sources_off)".to_owned());
+            } else if named(self.on) {
+                source.enabled = true;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::model::platform::Product;
 use crate::model::text;
 
 /// The catalog: `catalogVersion`, `dateReleased`, `count`, `vulnerabilities`.
-pub const KEV: Format = Format { name: "kev", parse };
+pub const KEV: Format = Format { name: "kev", parse, walk: None };
 
 const EXPECTED: &str = "the KEV catalog in JSON";
 /// The catalog on the web, showing one CVE.
@@ -76,7 +76,7 @@ fn item(entry: &Value) -> Option<Item> {
     let product = Product {
         vendor: text::truncate(&text::one_line(field("vendorProject")), NAME_MAX),
         product: text::truncate(&text::one_line(field("product")), NAME_MAX),
-        cpe: String::new(),
+        ..Product::default()
     };
     let name = match text::one_line(field("vulnerabilityName")) {
         name if name.is_empty() => format!("{} {} vulnerability", product.vendor, product.product),
@@ -90,17 +90,23 @@ fn item(entry: &Value) -> Option<Item> {
         title: draft::title(&format!("{} ({cve})", name.trim()), ""),
         text: paragraphs.iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join("\n\n"),
         published: dates::parse(field("dateAdded")),
-        updated: None,
         products: if product.vendor.is_empty() && product.product.is_empty() { Vec::new() } else { vec![product] },
-        severity: None,
         kev: Some(KevFacts {
             added: day(field("dateAdded")),
             due: day(field("dueDate")),
             ransomware: field("knownRansomwareCampaignUse").eq_ignore_ascii_case("known"),
             action,
         }),
+        weaknesses: weaknesses(entry),
         cves: vec![cve],
+        ..Item::default()
     })
+}
+
+/// Its `cwes`, at most twenty.
+fn weaknesses(entry: &Value) -> Vec<String> {
+    let listed = entry.get("cwes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    listed.map(text::one_line).filter(|cwe| cwe.starts_with("CWE-") && cwe.len() < 12).take(20).collect()
 }
 
 /// A day as `YYYY-MM-DD`; empty for what is none.

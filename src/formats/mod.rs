@@ -5,6 +5,8 @@
 //! "nothing new": what was repaired or lost is counted and said in [`Parsed`], and a document that cannot be read
 //! is a [`ParseError`].
 //!
+//! A source that is more than one document has a [`walk`] too.
+//!
 //! To add one: a file here, its two lines below, and a folder of its name under `tests/fixtures`.
 
 pub mod dates;
@@ -18,6 +20,7 @@ mod html;
 mod json;
 mod kev;
 mod pages;
+pub mod walk;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -44,7 +47,12 @@ pub struct Format {
     pub name: &'static str,
     /// Reads one document.
     pub parse: fn(&[u8], &Origin<'_>) -> Result<Parsed, ParseError>,
+    /// Begins a reading of a source that is more than one document; absent where the source's address gives all.
+    pub walk: Option<Begin>,
 }
+
+/// Begins a [`walk`].
+pub type Begin = for<'a> fn(&walk::Start<'a>) -> Result<Box<dyn walk::Walk>, ParseError>;
 
 /// Every format, by name.
 pub const FORMATS: &[Format] = &[feed::FEED, html::HTML, kev::KEV];

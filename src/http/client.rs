@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use url::{Host, Url};
 
 use super::decode::{BodyReader, Coding, DecodeError};
+use super::download::{DOWNLOAD_TIME, Spool};
 use super::error::{self, Excess, FetchError, Phase, RedirectFault};
 use super::guard::{Guard, PortRule, Refusal};
 use super::politeness::{Hosts, Quiet};
@@ -46,16 +47,16 @@ pub enum ClientError {
 
 /// The outgoing HTTP client. Clones share connections, politeness and limits.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     /// For [`PortRule::Usual`].
     usual: reqwest::Client,
     /// For [`PortRule::ListedOnly`].
     listed_only: reqwest::Client,
     guard: Arc<Guard>,
     listed: ListedNames,
-    limits: Limits,
+    pub(super) limits: Limits,
     hosts: Hosts,
 }
 
@@ -118,20 +119,25 @@ impl Client {
     /// # Errors
     /// Everything but a document and "not modified" is a [`FetchError`].
     pub async fn get(&self, request: &Request) -> Result<Fetched, FetchError> {
+        self.follow(request, None).await
+    }
+
+    pub(super) async fn follow(&self, request: &Request, spool: Option<&Spool>) -> Result<Fetched, FetchError> {
         let Inner { limits, hosts, .. } = &*self.0;
         let mut url = request.url.clone();
         let mut visited = HashSet::from([url.clone()]);
         let mut permanent = true;
-        let mut left = limits.total;
+        let total = if spool.is_some() { DOWNLOAD_TIME } else { limits.total };
+        let mut left = total;
         loop {
             let client = self.client_for(&url)?;
             let hop = visited.len() - 1;
             let turn = hosts.turn(host_name(&url), !self.is_listed(&url)).await.map_err(|quiet| busy(&url, quiet))?;
             let started = Instant::now();
-            let step = timeout(left, self.hop(client, request, &url, hop)).await;
+            let step = timeout(left, self.hop(client, request, &url, hop, spool)).await;
             drop(turn);
             left = left.saturating_sub(started.elapsed());
-            let too_slow = |_| FetchError::TimedOut { host: place(&url), phase: Phase::Total, after: limits.total };
+            let too_slow = |_| FetchError::TimedOut { host: place(&url), phase: Phase::Total, after: total };
             match step.map_err(too_slow)?? {
                 Step::Done(fetched) => {
                     let moved = (hop > 0 && permanent).then_some(url);
@@ -174,6 +180,7 @@ impl Client {
         request: &Request,
         url: &Url,
         hop: usize,
+        spool: Option<&Spool>,
     ) -> Result<Step, FetchError> {
         let limits = &self.0.limits;
         let sending = client.get(url.clone()).headers(request_headers(request, url, hop)?).send();
@@ -193,20 +200,29 @@ impl Client {
             304 if hop == 0 && request.validators != Validators::default() => {
                 Ok(Step::Done(Fetched::NotModified(not_modified(&response, request))))
             }
-            200 | 203 => self.page(response, url, hop).await.map(Step::Done),
+            200 | 203 => self.page(response, url, hop, spool).await.map(Step::Done),
             _ => Err(self.failure(response, url).await),
         }
     }
 
     /// The document of a success.
-    async fn page(&self, response: Response, url: &Url, hop: usize) -> Result<Fetched, FetchError> {
+    async fn page(
+        &self,
+        response: Response,
+        url: &Url,
+        hop: usize,
+        spool: Option<&Spool>,
+    ) -> Result<Fetched, FetchError> {
         let status = response.status().as_u16();
         let blocked = |by| FetchError::Blocked { host: place(url), status, by: Some(by) };
         if let Some(by) = challenge::in_headers(response.headers()) {
             return Err(blocked(by));
         }
         let head = response.headers().clone();
-        let body = self.body(response, url).await?;
+        let body = match spool {
+            Some(spool) => self.spool(response, url, spool).await.map(|()| Vec::new())?,
+            None => self.body(response, url).await?,
+        };
         if let Some(by) = challenge::in_page(&head, &body) {
             return Err(blocked(by));
         }
@@ -314,6 +330,11 @@ fn request_headers(request: &Request, url: &Url, hop: usize) -> Result<HeaderMap
     set(ACCEPT_ENCODING, request.accept_encoding.as_deref().unwrap_or(ENCODINGS), "Accept-Encoding")?;
     if let Some(user_agent) = &request.user_agent {
         set(USER_AGENT, user_agent, "User-Agent")?;
+    }
+    if url.origin() == request.url.origin() {
+        for (name, value) in &request.headers {
+            set(HeaderName::from_static(name), value, name)?;
+        }
     }
     if hop == 0 {
         if let Some(etag) = &request.validators.etag {

@@ -74,6 +74,14 @@ pub enum FetchError {
         /// Its limit.
         after: Duration,
     },
+    /// A download could not be kept.
+    #[error("what {host} sends cannot be written to the data folder: {detail}; check its space and permissions")]
+    Spool {
+        /// Host and port.
+        host: String,
+        /// What the system says.
+        detail: String,
+    },
     /// No connection.
     #[error("{host} cannot be reached: {reason}")]
     Unreachable {

@@ -21,6 +21,7 @@ use crate::model::health::Validators;
 mod challenge;
 mod client;
 mod decode;
+mod download;
 mod error;
 pub mod guard;
 mod headers;
@@ -65,13 +66,15 @@ pub struct Request {
     pub user_agent: Option<String>,
     /// `Accept-Encoding` where the publisher needs its own, such as `gzip`; the default is `gzip, br`.
     pub accept_encoding: Option<String>,
+    /// Further headers, such as an API key. They go to the URL's own origin and not along a redirect to another.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Request {
     /// An unconditional request for `url` with the usual headers.
     #[must_use]
     pub fn new(url: Url) -> Self {
-        Self { url, validators: Validators::default(), user_agent: None, accept_encoding: None }
+        Self { url, validators: Validators::default(), user_agent: None, accept_encoding: None, headers: Vec::new() }
     }
 }
 
@@ -93,6 +96,15 @@ impl Fetched {
             Self::Page(page) => &page.meta,
         }
     }
+}
+
+/// A document too large for memory, kept in a file without a name: it is gone when the file is closed.
+#[derive(Debug)]
+pub struct Download {
+    /// The bytes as sent, at their beginning; absent where the document is unchanged (304).
+    pub file: Option<std::fs::File>,
+    /// What the answer says about it.
+    pub meta: Meta,
 }
 
 /// A document, decompressed.

@@ -1,5 +1,7 @@
 //! What every job works with.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::channels::Channel;
@@ -41,6 +43,10 @@ pub struct Parts {
     pub secret: String,
     /// This process, as leases name it.
     pub holder: String,
+    /// API keys by the name that sources give them.
+    pub keys: BTreeMap<String, String>,
+    /// The folder that may be written to.
+    pub data_dir: PathBuf,
     /// How many sources are fetched at once.
     pub fetch_concurrency: usize,
     /// How many letters are sent at once.
@@ -58,6 +64,12 @@ impl Context {
     #[must_use]
     pub fn source(&self, id: &str) -> Option<&Source> {
         self.sources.iter().find(|source| source.id == id)
+    }
+
+    /// The source's API key, where the settings hold one.
+    #[must_use]
+    pub fn key(&self, source: &Source) -> Option<&str> {
+        self.keys.get(source.key.as_ref()?).map(String::as_str)
     }
 
     /// A platform's name as people know it.

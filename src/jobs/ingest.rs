@@ -9,6 +9,7 @@ use crate::model::advisory::{AdvisoryId, Content, Event, EventKind, Told};
 use crate::model::clock::Timestamp;
 use crate::model::draft::Draft;
 use crate::model::platform::PlatformId;
+use crate::model::tlp::Tlp;
 use crate::pipeline::{cluster, enrich, revise};
 use crate::store::items::Known;
 use crate::store::{StoreError, Tx, advisories, counters, events, items};
@@ -171,15 +172,22 @@ fn store(
 fn open(tx: &mut Tx<'_>, group: &Group<'_>, now: Timestamp, numbers: &mut Numbers) -> Result<News, StoreError> {
     let drafts: Vec<Draft> = group.drafts.iter().map(|(draft, _)| (*draft).clone()).collect();
     let mut content = enriched(tx, &drafts)?;
-    content.told = content.added_to(Told::default());
+    if !content.quiet {
+        content.told = content.added_to(Told::default());
+    }
     let id = advisories::open(tx, numbers.advisory(), now, &content)?;
     for draft in &drafts {
         items::insert(tx, numbers.item(), draft, &id)?;
         advisories::claim_keys(tx, &id, &draft.merge_keys())?;
     }
-    // What was withdrawn before we ever spoke of it is no news.
     let event = event(&id, 1, EventKind::Published, Vec::new(), now);
-    Ok((!content.withdrawn).then_some((event, content)))
+    Ok(is_news(&content).then_some((event, content)))
+}
+
+/// What was withdrawn before we ever spoke of it is no news, nor is that nothing is affected; and what only its recipient
+/// may see (TLP:RED) is not mailed.
+fn is_news(content: &Content) -> bool {
+    !content.withdrawn && !content.quiet && content.tlp != Tlp::Red
 }
 
 fn event(advisory: &AdvisoryId, revision: i64, kind: EventKind, reasons: Vec<String>, at: Timestamp) -> Event {
@@ -216,7 +224,9 @@ fn revise_stored(
     }
     let revision = old.revision + 1;
     advisories::revise(tx, id, revision, now, &content)?;
-    Ok(told.map(|(kind, reasons)| (event(id, revision, kind, reasons, now), content)))
+    Ok(told
+        .filter(|_| content.tlp != Tlp::Red)
+        .map(|(kind, reasons)| (event(id, revision, kind, reasons, now), content)))
 }
 
 fn enriched(tx: &mut Tx<'_>, drafts: &[Draft]) -> Result<Content, StoreError> {

@@ -7,6 +7,7 @@ pub mod ingest;
 pub mod fan_out;
 pub mod letters;
 pub mod send;
+pub mod walk;
 pub mod digest;
 pub mod runner;
 

@@ -7,12 +7,14 @@ use tracing::{info, warn};
 
 use super::Context;
 use super::ingest::{self, Ingested};
+use super::walk::{self, Stopped, Walked};
 use crate::config::sources::Source;
-use crate::formats::ParseError;
+use crate::formats::{self, ParseError};
 use crate::http::{FetchError, Fetched, Page};
 use crate::model::clock::Timestamp;
+use crate::model::draft::Draft;
 use crate::model::health::{HealthState, SourceHealth, Validators};
-use crate::model::item::Parsed;
+use crate::model::item::{Item, Parsed};
 use crate::pipeline::{fetch, normalize, parse, tag};
 use crate::store::{StoreError, sources};
 
@@ -82,6 +84,9 @@ async fn read(
     health: SourceHealth,
     validators: Validators,
 ) -> Result<Polled, StoreError> {
+    if let Some(begin) = formats::by_name(&source.format).and_then(|format| format.walk) {
+        return walked(context, source, health, begin).await;
+    }
     let conditional = validators != Validators::default();
     match fetch::page(&context.client, source, validators).await {
         Err(error) => fail(context, source, health, Failure::of_fetch(&error)).await,
@@ -110,6 +115,37 @@ async fn read(
     }
 }
 
+/// Reads a source that is more than one document, as far as one poll may go.
+async fn walked(
+    context: &Context,
+    source: &Source,
+    before: SourceHealth,
+    begin: formats::Begin,
+) -> Result<Polled, StoreError> {
+    let baseline = !before.baseline;
+    let walked = match walk::poll(context, source, begin, baseline).await {
+        Ok(walked) => walked,
+        Err(Stopped::Store(error)) => return Err(error),
+        Err(Stopped::Fetch(error)) => return fail(context, source, before, Failure::of_fetch(&error)).await,
+        Err(Stopped::Parse(error)) => return fail(context, source, before, Failure::of_parse(&error)).await,
+    };
+    let detail = describe(walked.dropped, &walked.repairs);
+    let degraded = !detail.is_empty();
+    let state = if degraded { HealthState::Degraded } else { HealthState::Ok };
+    let mut health = succeeded(&before, source, context.clock.now(), state, &detail);
+    health.items = i64::try_from(walked.items).unwrap_or(i64::MAX);
+    health.baseline = before.baseline || walked.complete;
+    save(context, health).await?;
+    let result = match (baseline, degraded) {
+        (true, _) => "baseline",
+        (false, true) => "degraded",
+        (false, false) if walked.items == 0 => "unchanged",
+        (false, false) => "ok",
+    };
+    let Walked { items, new_advisories, events, .. } = walked;
+    Ok(Polled { detail, items, new_advisories, events, ..empty(source, result) })
+}
+
 /// Stores what was read: items, advisories, events, health and validators in one transaction.
 async fn keep(
     context: &Context,
@@ -121,8 +157,7 @@ async fn keep(
     let now = context.clock.now();
     let degraded = parsed.degraded();
     let items = parsed.items.len();
-    let mut drafts = normalize::drafts(source, parsed.items, now);
-    tag::all(&context.matcher, source, &mut drafts);
+    let drafts = drafts(context, source, parsed.items, now);
 
     let baseline = !before.baseline;
     let detail = if degraded { describe(parsed.dropped, &parsed.repairs) } else { String::new() };
@@ -152,6 +187,13 @@ async fn keep(
         (false, false) => "ok",
     };
     Ok(Polled { detail, items, new_advisories, events, ..empty(source, result) })
+}
+
+/// Items as the rest of the program takes them: normalized and tagged.
+pub(super) fn drafts(context: &Context, source: &Source, items: Vec<Item>, now: Timestamp) -> Vec<Draft> {
+    let mut drafts = normalize::drafts(source, items, now);
+    tag::all(&context.matcher, source, &mut drafts);
+    drafts
 }
 
 async fn unchanged(context: &Context, source: &Source, before: SourceHealth) -> Result<Polled, StoreError> {
@@ -246,7 +288,7 @@ fn describe(dropped: usize, repairs: &[String]) -> String {
 }
 
 /// What validators are bound to: the address, and the way in which we read it.
-fn reading(source: &Source) -> String {
+pub(super) fn reading(source: &Source) -> String {
     format!("{}|{}|{}", parse::PARSER_VERSION, source.format, source.url)
 }
 

@@ -11,6 +11,7 @@ use super::cve::CveId;
 use super::item::KevFacts;
 use super::platform::{PlatformId, Tag};
 use super::severity::Severity;
+use super::tlp::Tlp;
 
 /// Our own id of an advisory, `RW-` and a number, such as `RW-1042`. Stable for its life.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,15 +46,6 @@ impl AdvisoryKind {
     }
 }
 
-/// Traffic Light Protocol 2.0 label: how far the text may travel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Tlp {
-    /// No limit on disclosure.
-    #[default]
-    #[serde(rename = "CLEAR")]
-    Clear,
-}
-
 /// What an advisory says at one moment. A revision stores exactly this; mail is made from nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -86,6 +78,9 @@ pub struct Content {
     pub tlp: Tlp,
     /// A publisher took it back.
     pub withdrawn: bool,
+    /// Its items say that nothing is affected: kept for the record, nobody is told.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub quiet: bool,
     /// The most that was ever said of it, so that a statement that comes and goes is news only once.
     pub told: Told,
 }

@@ -6,6 +6,7 @@ use super::clock::Timestamp;
 use super::cve::CveId;
 use super::platform::Product;
 use super::severity::Severity;
+use super::tlp::Tlp;
 
 /// Longest title kept, in characters; what is cut is marked with an ellipsis.
 pub const TITLE_MAX: usize = 1_000;
@@ -42,6 +43,71 @@ pub struct Item {
     pub severity: Option<Severity>,
     /// CISA KEV facts, where the item is an entry of that catalog.
     pub kev: Option<KevFacts>,
+    /// Further ids of the same thing, given as structured data: CSAF tracking id, GHSA, EUVD, a vendor's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// CVSS ratings, as stated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<Score>,
+    /// CWE ids, such as `CWE-287`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weaknesses: Vec<String>,
+    /// What the publisher asks people to do, where structured data says so (the first remediation, say).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Attackers use it, where structured data says so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exploited: bool,
+    /// The publisher has taken it back (REJECTED, withdrawn).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withdrawn: bool,
+    /// It says only that nothing is affected (a VEX document of `known_not_affected`): kept, nobody is told.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub quiet: bool,
+    /// How far it may travel.
+    #[serde(skip_serializing_if = "Tlp::is_clear")]
+    pub tlp: Tlp,
+    /// What is known of the document's origin; absent where the format carries no signature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+}
+
+/// A CVSS rating, as stated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Score {
+    /// `2.0`, `3.0`, `3.1` or `4.0`.
+    pub version: String,
+    /// The vector string; empty where only a number is stated.
+    pub vector: String,
+    /// Base score, 0.0 to 10.0.
+    pub base: f64,
+    /// Who rated: `CNA`, `ADP`, `NVD`, a vendor's name; empty for the publisher of the item.
+    pub by: String,
+}
+
+/// What is known of a document's origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// It came with neither hash nor signature.
+    #[default]
+    Unsigned,
+    /// Its hash is right; nothing is signed.
+    Hashed,
+    /// Signed by a key that the publisher names, and the signature is good.
+    Signed,
+}
+
+/// What a catalog says of one CVE beyond any item: FIRST's Exploit Prediction Scoring System.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EpssScore {
+    /// Which CVE.
+    pub cve: CveId,
+    /// Probability of exploitation within 30 days, 0.0 to 1.0.
+    pub score: f64,
+    /// Share of CVEs with the same score or a lower one, 0.0 to 1.0.
+    pub percentile: f64,
 }
 
 /// What CISA's Known Exploited Vulnerabilities catalog says of one CVE.
@@ -59,10 +125,13 @@ pub struct KevFacts {
 }
 
 /// What a format made of one document.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Parsed {
     /// The items, in document order.
     pub items: Vec<Item>,
+    /// EPSS scores, with the day (`YYYY-MM-DD`) that they are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epss: Option<(String, Vec<EpssScore>)>,
     /// Items that were present but could not be read.
     pub dropped: usize,
     /// What had to be repaired or was left out, one short sentence each; empty for a clean document.

@@ -15,3 +15,4 @@ pub mod item;
 pub mod platform;
 pub mod severity;
 pub mod text;
+pub mod tlp;

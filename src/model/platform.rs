@@ -25,6 +25,35 @@ pub struct Product {
     pub product: String,
     /// A CPE 2.3 name or its `vendor:product` core.
     pub cpe: String,
+    /// The versions that `status` speaks of, as published, such as `before 24.4.2`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub versions: String,
+    /// What is said of them.
+    #[serde(skip_serializing_if = "ProductStatus::is_affected")]
+    pub status: ProductStatus,
+}
+
+/// What structured data says of a product (CSAF 2.0 section 3.2.3.9 in short).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProductStatus {
+    /// Affected, or named without a status.
+    #[default]
+    Affected,
+    /// These versions have the fix.
+    Fixed,
+    /// Not affected: it gives no tag.
+    NotAffected,
+    /// Nobody knows yet.
+    UnderInvestigation,
+}
+
+impl ProductStatus {
+    /// Whether it is the usual one.
+    #[must_use]
+    pub fn is_affected(&self) -> bool {
+        *self == Self::Affected
+    }
 }
 
 /// Which part of an advisory gave a piece of evidence.

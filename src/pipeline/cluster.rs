@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::advisory::{AdvisoryKind, Content, Exploitation, Reference, Tlp};
+use crate::model::advisory::{AdvisoryKind, Content, Exploitation, Reference};
 use crate::model::draft::Draft;
 use crate::model::platform::{PlatformId, Tag};
 use crate::model::text;
@@ -34,7 +34,9 @@ pub fn content(drafts: &[Draft]) -> Content {
         references: references(drafts),
         published: drafts.iter().filter_map(|draft| draft.item.published).min(),
         first_seen: drafts.iter().map(|draft| draft.first_seen).min().unwrap_or_default(),
-        tlp: Tlp::Clear,
+        // The strictest label holds for the whole.
+        tlp: drafts.iter().map(|draft| draft.item.tlp).max().unwrap_or_default(),
+        quiet: drafts.iter().all(|draft| draft.item.quiet),
         withdrawn: drafts.iter().any(|draft| draft.withdrawn),
         ..Content::default()
     };

@@ -1,6 +1,7 @@
 //! Fetch: one conditional GET of a source, the way its publisher wants to be asked.
 
 use crate::config::sources::Source;
+use crate::formats::walk;
 use crate::http::{Client, FetchError, Fetched, Request};
 use crate::model::health::Validators;
 
@@ -9,11 +10,6 @@ use crate::model::health::Validators;
 /// # Errors
 /// Says in a sentence why the document could not be had.
 pub async fn page(client: &Client, source: &Source, validators: Validators) -> Result<Fetched, FetchError> {
-    let request = Request {
-        url: source.url.clone(),
-        validators,
-        user_agent: source.user_agent.clone(),
-        accept_encoding: source.accept_encoding.clone(),
-    };
+    let request = Request { validators, ..walk::request(source, source.url.clone()) };
     client.get(&request).await
 }

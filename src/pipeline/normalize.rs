@@ -15,7 +15,13 @@ use crate::model::clock::Timestamp;
 use crate::model::cve::CveId;
 use crate::model::draft::Draft;
 use crate::model::item::{ID_MAX, Item, TEXT_MAX, TITLE_MAX};
+use crate::model::severity::Severity;
 use crate::model::text;
+
+/// Longest statement of what to do, in characters.
+const ACTION_MAX: usize = 400;
+/// Longest advisory id, in bytes.
+const ALIAS_MAX: usize = 100;
 
 /// Drafts of the items of one document, in its order. An item that says nothing at all, and a second one under the
 /// same name, are left out.
@@ -47,12 +53,16 @@ fn draft(source: &Source, item: Item, keys: Vec<String>, now: Timestamp) -> Draf
         source: source.id.clone(),
         source_name: source.name.clone(),
         vendor: source.kind == SourceKind::Vendor,
-        aliases: signals::advisory_ids(&names),
-        severity: item.severity.unwrap_or_else(|| signals::severity(&item.title, &item.text)),
-        exploited: item.kev.is_some() || signals::exploited(&item.title, &item.text),
+        aliases: aliases(&item, &names),
+        severity: severity(&item),
+        exploited: item.exploited || item.kev.is_some() || signals::exploited(&item.title, &item.text),
         ransomware: item.kev.as_ref().is_some_and(|kev| kev.ransomware),
-        withdrawn: signals::withdrawn(&item.title, &item.text),
-        action: item.kev.as_ref().map_or_else(|| signals::action(&item.text), |kev| kev.action.clone()),
+        withdrawn: item.withdrawn || signals::withdrawn(&item.title, &item.text),
+        action: match (&item.kev, &item.action) {
+            (Some(kev), _) => kev.action.clone(),
+            (None, Some(action)) => text::truncate(&text::one_line(action), ACTION_MAX),
+            (None, None) => signals::action(&item.text),
+        },
         tags: Vec::new(),
         first_seen: now,
         cves,
@@ -60,6 +70,20 @@ fn draft(source: &Source, item: Item, keys: Vec<String>, now: Timestamp) -> Draf
         content_hash,
         item,
     }
+}
+
+/// What is stated as data, else the highest CVSS rating, else what the text says.
+fn severity(item: &Item) -> Severity {
+    let rated = || item.scores.iter().map(|score| Severity::from_cvss(score.base)).max();
+    item.severity.or_else(rated).unwrap_or_else(|| signals::severity(&item.title, &item.text))
+}
+
+/// Ids in structured data, and those that title, address and native id show.
+fn aliases(item: &Item, names: &[&str]) -> BTreeSet<String> {
+    let mut aliases = signals::advisory_ids(names);
+    let stated = item.aliases.iter().map(|alias| text::one_line(alias));
+    aliases.extend(stated.filter(|alias| !alias.is_empty() && alias.len() <= ALIAS_MAX && !alias.starts_with("CVE-")));
+    aliases
 }
 
 fn clean(mut item: Item) -> Item {
@@ -149,8 +173,15 @@ fn keys(item: &Item, counts: &Counts) -> Vec<String> {
 
 /// The hash of what a reader sees, folded, so that markup, case, spacing and tracking parameters do not count.
 fn content_hash(item: &Item) -> String {
-    let structured =
-        serde_json::to_string(&(&item.cves, &item.products, &item.severity, &item.kev)).unwrap_or_default();
+    let structured = serde_json::to_string(&(
+        &item.cves,
+        &item.products,
+        &severity(item),
+        &item.kev,
+        item.exploited,
+        item.withdrawn,
+    ))
+    .unwrap_or_default();
     sha256(&[&text::fold(&item.title), &text::fold(&item.text), &structured])
 }
 

@@ -14,6 +14,14 @@ pub fn event(
     name: &dyn Fn(&PlatformId) -> String,
 ) -> (Option<(EventKind, Vec<String>)>, Told) {
     let told = &old.told;
+    match (old.quiet, new.quiet) {
+        (_, true) => return (None, told.clone()),
+        // What was said not to concern anybody does after all.
+        (true, false) if !new.withdrawn => {
+            return (Some((EventKind::Published, Vec::new())), new.added_to(told.clone()));
+        }
+        _ => {}
+    }
     let escalations = escalations(told, new);
     let updates = updates(told, new, name);
     let correction = correction(told, new);

@@ -11,7 +11,7 @@ use super::context;
 use super::fold::{Folded, fold};
 use super::index::{Hit, Index, Name, Place};
 use super::products::{Answer, Products};
-use crate::model::platform::{Evidence, Field, PlatformId, Product, Tag};
+use crate::model::platform::{Evidence, Field, PlatformId, Product, ProductStatus, Tag};
 
 /// Tags of less confidence are not returned.
 pub const LEAST: f64 = 0.5;
@@ -138,7 +138,8 @@ impl Matcher {
     }
 
     fn read_products(&self, products: &[Product], cases: &mut BTreeMap<Place, Case>) {
-        for product in products.iter().take(PRODUCTS_MAX) {
+        let concerned = products.iter().filter(|product| product.status != ProductStatus::NotAffected);
+        for product in concerned.take(PRODUCTS_MAX) {
             match self.products.answer(product) {
                 Answer::Known(named) => {
                     for named in named {

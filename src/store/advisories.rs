@@ -7,12 +7,14 @@ use crate::model::advisory::{Advisory, AdvisoryId, Content};
 use crate::model::clock::Timestamp;
 use crate::model::cve::CveId;
 use crate::model::item::KevFacts;
+use crate::model::tlp::Tlp;
 
-const INSERT: &str = "INSERT INTO advisories (id, number, revision, revised_at, first_seen, title, severity, exploited)
-     VALUES ($1, $2, 1, $3, $4, $5, $6, $7)";
+const INSERT: &str = "INSERT INTO advisories (id, number, revision, revised_at, first_seen, title, severity, exploited,
+     public) VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8)";
 
 const UPDATE: &str =
-    "UPDATE advisories SET revision = $2, revised_at = $3, title = $4, severity = $5, exploited = $6 WHERE id = $1";
+    "UPDATE advisories SET revision = $2, revised_at = $3, title = $4, severity = $5, exploited = $6, public = $7
+     WHERE id = $1";
 
 const REVISION: &str = "INSERT INTO revisions (advisory, number, at, body) VALUES ($1, $2, $3, $4)";
 
@@ -82,6 +84,7 @@ pub fn open(tx: &mut Tx<'_>, number: i64, now: Timestamp, content: &Content) -> 
         content.title.as_str().into(),
         content.severity.rank().into(),
         content.exploitation.exploited.into(),
+        is_public(content).into(),
     ];
     tx.execute(INSERT, &args)?;
     write_revision(tx, &id, 1, now, content)?;
@@ -106,10 +109,15 @@ pub fn revise(
         content.title.as_str().into(),
         content.severity.rank().into(),
         content.exploitation.exploited.into(),
+        is_public(content).into(),
     ];
     tx.execute(UPDATE, &args)?;
     tx.execute(UNTAG, &[id.0.as_str().into()])?;
     write_revision(tx, id, number, now, content)
+}
+
+fn is_public(content: &Content) -> bool {
+    content.tlp == Tlp::Clear
 }
 
 fn write_revision(
@@ -200,6 +208,8 @@ pub struct Filter {
     pub platform: Option<String>,
     /// Known to be exploited only.
     pub exploited: bool,
+    /// Only what anybody may read (TLP:CLEAR).
+    pub public: bool,
     /// In order of first appearance instead of newest first.
     pub oldest_first: bool,
     /// Advisory numbers beyond this one, in the order asked for: pages of an export.
@@ -228,6 +238,9 @@ pub fn select(tx: &mut Tx<'_>, filter: &Filter, limit: i64) -> Result<Vec<Adviso
     }
     if filter.exploited {
         sql.push_str(" AND a.exploited");
+    }
+    if filter.public {
+        sql.push_str(" AND a.public");
     }
     if let Some(after) = filter.after {
         args.push(after.into());

@@ -8,6 +8,7 @@ pub mod advisories;
 pub mod counters;
 pub mod deliveries;
 mod driver;
+pub mod epss;
 mod error;
 pub mod events;
 pub mod items;

@@ -21,6 +21,18 @@ const VALIDATORS: &str = "SELECT etag, last_modified FROM sources WHERE id = $1 
 
 const KEEP_VALIDATORS: &str = "UPDATE sources SET etag = $2, last_modified = $3, validators_for = $4 WHERE id = $1";
 
+const CURSOR: &str = "SELECT walk_cursor FROM sources WHERE id = $1 AND walk_cursor_for = $2";
+
+const KEEP_CURSOR: &str = "UPDATE sources SET walk_cursor = $2, walk_cursor_for = $3 WHERE id = $1";
+
+const IMPORT: &str = "SELECT import_cursor FROM sources WHERE id = $1 AND import_cursor_for = $2";
+
+const KEEP_IMPORT: &str = "UPDATE sources SET import_cursor = $2, import_cursor_for = $3 WHERE id = $1";
+
+const FORGET_IMPORT: &str = "UPDATE sources SET import_cursor = NULL, import_cursor_for = NULL WHERE id = $1";
+
+const RENEW: &str = "UPDATE sources SET lease_until = $3 WHERE id = $1 AND lease_holder = $2";
+
 const SAVE: &str = "UPDATE sources SET state = $2, since = $3, last_attempt = $4, last_success = $5, next_due = $6,
      failures = $7, items = $8, detail = $9, baseline = $10 WHERE id = $1";
 
@@ -99,6 +111,55 @@ pub fn validators(tx: &mut Tx<'_>, id: &str, reading: &str) -> Result<Validators
 pub fn keep_validators(tx: &mut Tx<'_>, id: &str, reading: &str, kept: &Validators) -> Result<(), StoreError> {
     let args = [id.into(), kept.etag.clone().into(), kept.last_modified.clone().into(), reading.into()];
     tx.execute(KEEP_VALIDATORS, &args).map(drop)
+}
+
+/// Where the last walk over the source ended, if it was for the same `reading`.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn cursor(tx: &mut Tx<'_>, id: &str, reading: &str) -> Result<Option<String>, StoreError> {
+    tx.query_one(CURSOR, &[id.into(), reading.into()])?.map_or(Ok(None), |row| row.opt_text(0))
+}
+
+/// Keeps where a walk has come to.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn keep_cursor(tx: &mut Tx<'_>, id: &str, reading: &str, cursor: &str) -> Result<(), StoreError> {
+    tx.execute(KEEP_CURSOR, &[id.into(), cursor.into(), reading.into()]).map(drop)
+}
+
+/// Where an import of the source was stopped, if it was one of the same `reading`.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn import(tx: &mut Tx<'_>, id: &str, reading: &str) -> Result<Option<String>, StoreError> {
+    tx.query_one(IMPORT, &[id.into(), reading.into()])?.map_or(Ok(None), |row| row.opt_text(0))
+}
+
+/// Keeps where an import has come to.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn keep_import(tx: &mut Tx<'_>, id: &str, reading: &str, cursor: &str) -> Result<(), StoreError> {
+    tx.execute(CREATE, &[id.into()])?;
+    tx.execute(KEEP_IMPORT, &[id.into(), cursor.into(), reading.into()]).map(drop)
+}
+
+/// An import has come to its end: the next one begins anew.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn forget_import(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
+    tx.execute(FORGET_IMPORT, &[id.into()]).map(drop)
+}
+
+/// Makes the lease last until `until`; false where it is no longer the holder's.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn renew(tx: &mut Tx<'_>, id: &str, holder: &str, until: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.execute(RENEW, &[id.into(), holder.into(), until.into()])? == 1)
 }
 
 fn health(row: &Row) -> Result<SourceHealth, StoreError> {

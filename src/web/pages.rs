@@ -15,6 +15,7 @@ use crate::config::sources::Source;
 use crate::model::advisory::{Advisory, AdvisoryId};
 use crate::model::clock::Timestamp;
 use crate::model::health::{HealthState, SourceHealth};
+use crate::model::tlp::Tlp;
 use crate::store::deliveries::{Outbox, Shown};
 use crate::store::{StoreError, Tx, advisories, deliveries, events, items, sources};
 
@@ -57,7 +58,7 @@ struct StuckLine {
 type Loaded = (Vec<Advisory>, Vec<SourceHealth>, Outbox, Vec<Shown>);
 
 fn load(tx: &mut Tx<'_>) -> Result<Loaded, StoreError> {
-    let newest = advisories::select(tx, &advisories::Filter::default(), NEWEST)?;
+    let newest = advisories::select(tx, &advisories::Filter { public: true, ..advisories::Filter::default() }, NEWEST)?;
     let mut stuck = deliveries::newest(tx, Some("dead"), STUCK)?;
     stuck.extend(deliveries::newest(tx, Some("queued"), STUCK)?.into_iter().filter(|shown| shown.attempts > 0));
     Ok((newest, sources::all(tx)?, deliveries::outbox(tx)?, stuck))
@@ -137,7 +138,9 @@ pub(super) async fn advisory(Shared(state): Shared<State>, Path(id): Path<String
         .context
         .store
         .read(move |tx| {
-            let Some(advisory) = advisories::get(tx, &id)? else { return Ok(None) };
+            let Some(advisory) = advisories::get(tx, &id)?.filter(|found| found.content.tlp == Tlp::Clear) else {
+                return Ok(None);
+            };
             Ok(Some((items::of_advisory(tx, &id)?, events::of_advisory(tx, &id)?, advisory)))
         })
         .await;

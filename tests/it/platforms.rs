@@ -22,7 +22,8 @@ fn ids(title: &str, text: &str) -> Vec<String> {
 }
 
 fn product_ids(vendor: &str, product: &str, cpe: &str) -> Vec<String> {
-    let products = [Product { vendor: vendor.to_owned(), product: product.to_owned(), cpe: cpe.to_owned() }];
+    let products =
+        [Product { vendor: vendor.to_owned(), product: product.to_owned(), cpe: cpe.to_owned(), ..Product::default() }];
     let tags = MATCHER.tag(&TagInput { products: &products, ..TagInput::default() });
     tags.into_iter().map(|tag| tag.platform.0).collect()
 }

@@ -84,7 +84,7 @@ impl Setting {
 use Preset::{Absent, Value};
 
 /// Every setting, in the order in which people meet them.
-pub const SETTINGS: [Setting; 17] = [
+pub const SETTINGS: [Setting; 22] = [
     Setting::text("data_dir", Value("data"), "The folder of the database and of mail that is not sent."),
     Setting::secret(
         "database_url",
@@ -133,6 +133,32 @@ pub const SETTINGS: [Setting; 17] = [
         "sources",
         Absent("the list that ships with the program"),
         "The file to use in place of the built-in `sources.toml`.",
+    ),
+    Setting::list(
+        "sources_on",
+        Value(""),
+        "Sources to switch on that are off in the list: their ids, or the names of sets, such as `databases`.",
+    ),
+    Setting::list(
+        "sources_off",
+        Value(""),
+        "Sources to switch off: their ids, or the names of sets. It wins over `sources_on`.",
+    ),
+    Setting::secret(
+        "api_keys",
+        Absent("sources that need a key stay off, and those that only like one are read slowly"),
+        "API keys for sources, as `NAME=KEY`, separated by commas or line ends; a source's `key` says which name it uses.",
+    ),
+    Setting::text(
+        "operator",
+        Absent("nobody is mailed"),
+        "The address that is told when a source can no longer be read, and when it can be again.",
+    ),
+    Setting::secret(
+        "heartbeat_url",
+        Absent("nothing is called"),
+        "A URL that is called once a day when a test advisory has come through the whole pipeline, for a service that \
+         raises the alarm when the call stays out.",
     ),
     Setting::text(
         "platforms",

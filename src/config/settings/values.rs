@@ -2,6 +2,7 @@
 //!
 //! Rule: a message never repeats a value that may hold a password.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -104,7 +105,16 @@ fn split_authority(text: &str) -> (&str, &str) {
 }
 
 /// The text of a database or relay with its password and options hidden.
-pub(super) fn redacted(text: &str) -> String {
+pub(super) fn redacted(key: &str, text: &str) -> String {
+    if key == "api_keys" {
+        let names = text.split([',', '\n']).filter_map(|pair| Some(format!("{}=***", pair.split_once('=')?.0.trim())));
+        return names.collect::<Vec<_>>().join(",");
+    }
+    if key == "heartbeat_url" {
+        // Such addresses are secrets as a whole.
+        return web_address(text)
+            .map_or_else(|_| "***".to_owned(), |url| format!("{}/***", url.origin().ascii_serialization()));
+    }
     let Some((scheme, _)) = text.split_once("://").filter(|(scheme, _)| *scheme != "sqlite") else {
         return text.to_owned();
     };
@@ -257,6 +267,28 @@ pub(super) fn contact(text: &str) -> Result<String, String> {
 pub(super) fn at_once(text: &str) -> Result<usize, String> {
     let number = text.trim().parse().ok().filter(|number| (1..=AT_ONCE_MAX).contains(number));
     number.ok_or_else(|| format!("{} is not a whole number from 1 to {AT_ONCE_MAX}", quoted(text)))
+}
+
+/// Ids of sources and names of sets.
+pub(super) fn names(text: &str) -> Result<Vec<String>, String> {
+    Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
+}
+
+/// `NAME=KEY`, separated by commas or line ends.
+pub(super) fn keys(text: &str) -> Result<BTreeMap<String, Secret>, String> {
+    let pairs = text.split([',', '\n']).map(str::trim).filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| match pair.split_once('=').map(|(name, key)| (name.trim(), key.trim())) {
+            // The pair itself is not shown: it may hold the key.
+            Some((name, key)) if !name.is_empty() && !key.is_empty() => Ok((name.to_owned(), Secret::new(key))),
+            _ => Err("has a part that is not NAME=KEY; write nvd=KEY,github=KEY".to_owned()),
+        })
+        .collect()
+}
+
+/// A web address as it is.
+pub(super) fn web_url(text: &str) -> Result<Url, String> {
+    web_address(text)
 }
 
 pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {

@@ -16,6 +16,10 @@ const HTML: &str = "html";
 const ID_MAX: usize = 64;
 /// Longest name of a source or publisher, in characters.
 const NAME_MAX: usize = 200;
+/// Longest reason, in characters.
+const SENTENCE_MAX: usize = 400;
+/// Days without news that are normal unless a source says otherwise.
+const SILENT_DAYS: u32 = 30;
 /// Longest header value, in bytes.
 const HEADER_MAX: usize = 256;
 /// Most memory that a compiled regular expression may take, in bytes.
@@ -37,7 +41,14 @@ pub(super) fn check(written: &WrittenSource, known: &Known<'_>, faults: &mut Fau
     let user_agent = judge.value("user_agent", written.user_agent.as_ref(), header);
     let accept_encoding = judge.value("accept_encoding", written.accept_encoding.as_ref(), codings);
     let platforms = written.platforms.iter().filter_map(|id| judge.platform(id, known)).collect();
+    let sets = written.sets.iter().filter_map(|set| judge.value("sets", Some(set), set_name)).collect();
+    let off_because = judge.value("off_because", written.off_because.as_ref(), sentence);
+    let key = judge.value("key", written.key.as_ref(), set_name);
+    let needs_key = judge.value("needs_key", written.needs_key.as_ref(), set_name);
+    judge.value("note", written.note.as_ref(), sentence);
     judge.html_fits(written);
+    judge.off_is_explained(written);
+    let silent_days = judge.silent_days(written);
     let html = written.html.as_ref().map(|html| rules(html, known, faults));
     let enabled = written.enabled.as_ref().is_none_or(|enabled| enabled.value);
     let (schedule, schedule_text) = (schedule?, written.schedule.as_ref()?.value.clone());
@@ -55,6 +66,12 @@ pub(super) fn check(written: &WrittenSource, known: &Known<'_>, faults: &mut Fau
         platforms,
         user_agent,
         accept_encoding,
+        sets,
+        silent_days,
+        off_because,
+        instead_of: written.instead_of.as_ref().map(|other| other.value.clone()),
+        key: key.or_else(|| needs_key.clone()),
+        needs_key,
         html: match html {
             None => None,
             Some(rules) => Some(rules?),
@@ -92,6 +109,27 @@ impl Judge<'_, '_> {
             return None;
         }
         Some(PlatformId(id.value.clone()))
+    }
+
+    /// A reason for being off belongs to a source that is off.
+    fn off_is_explained(&mut self, written: &WrittenSource) {
+        let on = written.enabled.as_ref().is_none_or(|enabled| enabled.value);
+        if let (true, Some(because)) = (on, &written.off_because) {
+            let message = "is only for a source that is off; remove it, or set enabled = false";
+            self.tell(because.line, "off_because", message);
+        }
+    }
+
+    /// 1 to 3650 days; 30 where nothing is written.
+    fn silent_days(&mut self, written: &WrittenSource) -> u32 {
+        let Some(days) = &written.silent_days else { return SILENT_DAYS };
+        match u32::try_from(days.value) {
+            Ok(value @ 1..=3_650) => value,
+            _ => {
+                self.tell(days.line, "silent_days", "must be 1 to 3650 days");
+                SILENT_DAYS
+            }
+        }
     }
 
     /// The format `html` and `[source.html]` need each other.
@@ -133,6 +171,19 @@ fn rules(written: &WrittenHtml, known: &Known<'_>, faults: &mut Faults<'_>) -> O
         judge.tell(number.line, "min_items", message);
     }
     item.map(|_| rules)
+}
+
+/// The name of a set or of a key.
+fn set_name(text: &str) -> Result<String, String> {
+    id(text)
+}
+
+fn sentence(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > SENTENCE_MAX || text.chars().any(char::is_control) {
+        return Err(format!("must be one line of 1 to {SENTENCE_MAX} characters"));
+    }
+    Ok(text.to_owned())
 }
 
 fn id(text: &str) -> Result<String, String> {

@@ -3,7 +3,7 @@
 use crate::config::fault::{Faults, quoted};
 use crate::config::written::{At, Table, document};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 20] = [
     "id",
     "name",
     "publisher",
@@ -17,6 +17,13 @@ const KEYS: [&str; 13] = [
     "user_agent",
     "accept_encoding",
     "html",
+    "sets",
+    "silent_days",
+    "off_because",
+    "instead_of",
+    "key",
+    "needs_key",
+    "note",
 ];
 const REQUIRED: [&str; 8] = ["id", "name", "publisher", "kind", "country", "url", "format", "schedule"];
 const HTML_KEYS: [&str; 8] = ["item", "title", "link", "date", "summary", "keep", "min_items", "page_title"];
@@ -38,6 +45,13 @@ pub(super) struct WrittenSource {
     pub(super) user_agent: Option<At<String>>,
     pub(super) accept_encoding: Option<At<String>>,
     pub(super) html: Option<WrittenHtml>,
+    pub(super) sets: Vec<At<String>>,
+    pub(super) silent_days: Option<At<usize>>,
+    pub(super) off_because: Option<At<String>>,
+    pub(super) instead_of: Option<At<String>>,
+    pub(super) key: Option<At<String>>,
+    pub(super) needs_key: Option<At<String>>,
+    pub(super) note: Option<At<String>>,
 }
 
 /// Its `[source.html]`.
@@ -85,6 +99,13 @@ fn source(index: usize, mut table: Table<'_, '_>, faults: &mut Faults<'_>) -> Wr
         platforms: table.texts("platforms", faults).unwrap_or_default(),
         user_agent: table.text("user_agent", faults),
         accept_encoding: table.text("accept_encoding", faults),
+        sets: table.texts("sets", faults).unwrap_or_default(),
+        silent_days: table.number("silent_days", faults),
+        off_because: table.text("off_because", faults),
+        instead_of: table.text("instead_of", faults),
+        key: table.text("key", faults),
+        needs_key: table.text("needs_key", faults),
+        note: table.text("note", faults),
         html: table.table("html", html_name, faults).map(|table| html(table, faults)),
         label: table.name,
     }

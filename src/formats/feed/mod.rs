@@ -25,7 +25,7 @@ use super::{DEPTH_MAX, Format, Origin, ParseError, decode, draft, pages};
 use crate::model::item::{Item, Parsed};
 
 /// Any feed.
-pub const FEED: Format = Format { name: "feed", parse };
+pub const FEED: Format = Format { name: "feed", parse, walk: None };
 
 const EXPECTED: &str = "a feed";
 /// Most attributes of one tag: the parser compares each with each.
@@ -105,7 +105,7 @@ fn strict(source: Mended, base: &Url) -> Result<(Mended, Vec<Item>), ParseError>
 }
 
 fn told(source: Mended, items: Vec<Item>) -> Parsed {
-    Parsed { items, dropped: 0, repairs: source.repairs }
+    Parsed { items, repairs: source.repairs, ..Parsed::default() }
 }
 
 fn reason(fault: &ParseError, fits: bool) -> String {

@@ -18,7 +18,7 @@ use crate::model::clock::Timestamp;
 use crate::model::item::{ITEMS_MAX, Item, Parsed, TITLE_MAX};
 
 /// A page.
-pub const HTML: Format = Format { name: "html", parse };
+pub const HTML: Format = Format { name: "html", parse, walk: None };
 
 /// Most text that is taken from one element, in bytes.
 const ELEMENT_MAX: usize = 8 * TITLE_MAX;

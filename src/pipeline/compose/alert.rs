@@ -6,7 +6,7 @@ use super::reader::{Footer, Touched, footer, names, touched};
 use super::render::ground;
 use super::text::{at, cut, day, header, link, list, shorten, unanswered, zone};
 use super::{Alert, Envelope};
-use crate::model::advisory::{AdvisoryId, AdvisoryKind, Content, EventKind, Reference, Tlp};
+use crate::model::advisory::{AdvisoryId, AdvisoryKind, Content, EventKind, Reference};
 use crate::model::severity::Severity;
 use crate::model::text::paragraphs;
 
@@ -43,7 +43,7 @@ pub struct View {
     quote: Option<Quote>,
     published: String,
     first_seen: String,
-    tlp: &'static str,
+    tlp: String,
     page: String,
     id: String,
     footer: Footer,
@@ -109,9 +109,7 @@ pub fn view(input: &Alert<'_>, listed: usize) -> View {
         quote: quote(content),
         published: content.published.map_or_else(String::new, |then| at(then, &zone, "%-d %b %Y")),
         first_seen: at(content.first_seen, &zone, "%a %-d %b %Y %H:%M (%Q)"),
-        tlp: match content.tlp {
-            Tlp::Clear => "TLP:CLEAR",
-        },
+        tlp: format!("TLP:{}", content.tlp),
         page: page(&input.envelope, &input.event.advisory),
         id: input.event.advisory.to_string(),
         lead,

@@ -19,6 +19,10 @@ CREATE TABLE sources (
     etag TEXT,
     last_modified TEXT,
     validators_for TEXT,
+    walk_cursor TEXT,
+    walk_cursor_for TEXT,
+    import_cursor TEXT,
+    import_cursor_for TEXT,
     lease_holder TEXT,
     lease_until BIGINT
 );
@@ -32,7 +36,9 @@ CREATE TABLE advisories (
     first_seen BIGINT NOT NULL,
     title TEXT NOT NULL,
     severity BIGINT NOT NULL,
-    exploited BOOLEAN NOT NULL
+    exploited BOOLEAN NOT NULL,
+    -- TLP:CLEAR: it may stand on a page that anybody can read.
+    public BOOLEAN NOT NULL
 );
 CREATE INDEX advisories_by_time ON advisories (revised_at);
 
@@ -92,6 +98,15 @@ CREATE TABLE cve_facts (
     kev TEXT NOT NULL,
     source_name TEXT NOT NULL
 );
+
+-- FIRST's Exploit Prediction Scoring System: the newest score of each CVE, and the one before it.
+CREATE TABLE epss (
+    cve TEXT PRIMARY KEY,
+    day TEXT NOT NULL,
+    score DOUBLE PRECISION NOT NULL,
+    percentile DOUBLE PRECISION NOT NULL,
+    previous DOUBLE PRECISION
+) /* clustered */;
 
 -- Events: revisions that people hear of, in the order of ingestion. fanned_out turns true when every match has its delivery.
 CREATE TABLE events (

@@ -1,0 +1,243 @@
+//! Walk: a source that is more than one document, read step by step; each batch is stored with the place that it ends at.
+
+use std::time::{Duration, Instant};
+
+use super::ingest::Ingested;
+use super::{Context, ingest, poll};
+use crate::config::sources::Source;
+use crate::formats::walk::{self, Answer, Batch, Start, Step, Walk};
+use crate::formats::{Begin, ParseError};
+use crate::http::{FetchError, Fetched, Request};
+use crate::model::clock::Timestamp;
+use crate::store::{StoreError, epss, sources};
+
+/// How long one poll goes on; what is left is read at the next.
+const POLL_TIME: Duration = Duration::from_secs(20 * 60);
+/// How long a lease is held without a sign of life, and how often one is given.
+const LEASE: Duration = Duration::from_secs(3 * 60);
+const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
+/// Repairs that are told; the rest is counted.
+const REPAIRS: usize = 20;
+
+/// What a walk gave.
+#[derive(Clone, Debug, Default)]
+pub struct Walked {
+    /// Items read.
+    pub items: usize,
+    /// Advisories that did not exist before.
+    pub new_advisories: usize,
+    /// Events that people hear of.
+    pub events: usize,
+    /// Items that could not be read.
+    pub dropped: usize,
+    /// What had to be repaired or was left out.
+    pub repairs: Vec<String>,
+    /// The source was read to its end.
+    pub complete: bool,
+}
+
+/// Why a walk stopped before its end.
+#[derive(Debug)]
+pub enum Stopped {
+    /// The database failed.
+    Store(StoreError),
+    /// The publisher refuses us, or asks for patience.
+    Fetch(FetchError),
+    /// The source cannot be read on.
+    Parse(ParseError),
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Told after each batch: what came so far, and how far the walk is of how much.
+pub type Watch<'a> = dyn Fn(&Walked, Option<(u64, u64)>) + Sync + 'a;
+
+/// What is done with what a walk brings.
+struct Purpose<'a> {
+    /// History is stored and nobody is told.
+    baseline: bool,
+    /// Where the walk's place is kept: the source's own, or that of an import.
+    place: Place,
+    /// When to leave the rest for later.
+    until: Option<Instant>,
+    /// Told after each batch: how far, of how much.
+    progress: &'a Watch<'a>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Poll,
+    Import,
+}
+
+/// Reads what is new since the last walk, as far as the time of one poll goes. The caller holds the source's lease.
+///
+/// # Errors
+/// Says what stopped it; what was stored before stays stored.
+pub async fn poll(context: &Context, source: &Source, begin: Begin, baseline: bool) -> Result<Walked, Stopped> {
+    let (id, reading) = (source.id.clone(), poll::reading(source));
+    let cursor = context.store.read(move |tx| sources::cursor(tx, &id, &reading)).await?;
+    let start =
+        Start { source, key: context.key(source), cursor: cursor.as_deref(), since: None, now: context.clock.now() };
+    let walk = begin(&start).map_err(Stopped::Parse)?;
+    let purpose =
+        Purpose { baseline, place: Place::Poll, until: Some(Instant::now() + POLL_TIME), progress: &|_, _| {} };
+    run(context, source, walk, Answer::Begin, &purpose).await
+}
+
+async fn run(
+    context: &Context,
+    source: &Source,
+    mut walk: Box<dyn Walk>,
+    mut answer: Answer,
+    purpose: &Purpose<'_>,
+) -> Result<Walked, Stopped> {
+    let mut walked = Walked::default();
+    let mut seen_alive = Instant::now();
+    loop {
+        // Reading documents is work for a processor, not for the threads that wait on sockets.
+        let (kept, step) = tokio::task::spawn_blocking(move || {
+            let step = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| walk.next(answer)));
+            (walk, step)
+        })
+        .await
+        .map_err(|error| Stopped::Store(StoreError::custom(format!("reading ended early: {error}"))))?;
+        walk = kept;
+        let step = step.unwrap_or_else(|_| Err(panicked(source))).map_err(Stopped::Parse)?;
+        answer = match step {
+            Step::Done => {
+                walked.complete = true;
+                return Ok(walked);
+            }
+            Step::Fetch(request) => fetched(context, &request).await?,
+            Step::Download(request, most) => downloaded(context, &request, most).await?,
+            Step::Store(batch) => {
+                store(context, source, batch, purpose, &mut walked).await?;
+                Answer::Stored
+            }
+        };
+        if purpose.place == Place::Poll && seen_alive.elapsed() > SIGN_OF_LIFE {
+            seen_alive = Instant::now();
+            keep_lease(context, source).await?;
+        }
+        if purpose.until.is_some_and(|until| Instant::now() > until) && matches!(answer, Answer::Stored) {
+            return Ok(walked);
+        }
+    }
+}
+
+fn panicked(source: &Source) -> ParseError {
+    let reason = format!("the {} reader failed on it; please report this document", source.format);
+    ParseError::Unreadable { reason }
+}
+
+async fn fetched(context: &Context, request: &Request) -> Result<Answer, Stopped> {
+    match context.client.get(request).await {
+        Ok(Fetched::Page(page)) => Ok(Answer::Page(Box::new(page))),
+        Ok(Fetched::NotModified(_)) => Ok(Answer::Unchanged),
+        Err(error) => missed(error),
+    }
+}
+
+async fn downloaded(context: &Context, request: &Request, most: u64) -> Result<Answer, Stopped> {
+    match context.client.download(request, &context.data_dir, most).await {
+        Ok(download) => Ok(download.file.map_or(Answer::Unchanged, Answer::File)),
+        Err(error) => missed(error),
+    }
+}
+
+/// One document that is missing is the walk's affair; a publisher that shuts us out or asks for patience ends it.
+fn missed(error: FetchError) -> Result<Answer, Stopped> {
+    match error {
+        FetchError::Gone { .. } | FetchError::Status { status: 404, .. } => Ok(Answer::Missing),
+        FetchError::Blocked { .. } | FetchError::Busy { .. } | FetchError::Unreachable { .. } => {
+            Err(Stopped::Fetch(error))
+        }
+        other => Ok(Answer::Failed(other.to_string())),
+    }
+}
+
+async fn store(
+    context: &Context,
+    source: &Source,
+    batch: Batch,
+    purpose: &Purpose<'_>,
+    walked: &mut Walked,
+) -> Result<(), Stopped> {
+    let now = context.clock.now();
+    let Batch { parsed, cursor, progress } = batch;
+    walked.items += parsed.items.len();
+    walked.dropped += parsed.dropped;
+    let room = REPAIRS.saturating_sub(walked.repairs.len());
+    walked.repairs.extend(parsed.repairs.iter().take(room).cloned());
+    let (scores, items) = (parsed.epss, parsed.items);
+    let drafts = poll::drafts(context, source, items, now);
+    let (names, id, reading) = (context.clone(), source.id.clone(), poll::reading(source));
+    let (baseline, place) = (purpose.baseline, purpose.place);
+    let Ingested { new_advisories, events } = context
+        .store
+        .write(move |tx| {
+            let ingested = ingest::drafts(tx, &drafts, baseline, now, &|id| names.platform_name(id))?;
+            if let Some((day, scores)) = &scores {
+                epss::keep(tx, day, scores)?;
+            }
+            match (&cursor, place) {
+                (Some(cursor), Place::Poll) => sources::keep_cursor(tx, &id, &reading, cursor)?,
+                (Some(cursor), Place::Import) => sources::keep_import(tx, &id, &reading, cursor)?,
+                (None, _) => {}
+            }
+            Ok(ingested)
+        })
+        .await?;
+    walked.new_advisories += new_advisories;
+    walked.events += events;
+    (purpose.progress)(walked, progress);
+    Ok(())
+}
+
+async fn keep_lease(context: &Context, source: &Source) -> Result<(), Stopped> {
+    let (id, holder, until) = (source.id.clone(), context.holder.clone(), context.clock.now().plus(LEASE));
+    let held = context.store.write(move |tx| sources::renew(tx, &id, &holder, until)).await?;
+    if held {
+        return Ok(());
+    }
+    Err(Stopped::Store(StoreError::custom("another process has taken over the source; this reading stops")))
+}
+
+/// Fills in history from the source itself, or from a file in its format, back to `since`. Nobody is told of any of it.
+/// One that was stopped goes on where it was.
+///
+/// # Errors
+/// Says what stopped it; what was stored before stays stored.
+pub async fn import(
+    context: &Context,
+    source: &Source,
+    since: Option<Timestamp>,
+    file: Option<std::fs::File>,
+    progress: &Watch<'_>,
+) -> Result<Walked, Stopped> {
+    let (id, reading) = (source.id.clone(), poll::reading(source));
+    let cursor = match file {
+        Some(_) => None,
+        None => context.store.read(move |tx| sources::import(tx, &id, &reading)).await?,
+    };
+    let start = Start {
+        source,
+        key: context.key(source),
+        cursor: cursor.as_deref(),
+        since: Some(since.unwrap_or(Timestamp(0))),
+        now: context.clock.now(),
+    };
+    let walk = walk::begin(&start).map_err(Stopped::Parse)?;
+    let purpose = Purpose { baseline: true, place: Place::Import, until: None, progress };
+    let answer = file.map_or(Answer::Begin, Answer::File);
+    let walked = run(context, source, walk, answer, &purpose).await?;
+    // What ended well begins anew the next time.
+    let id = source.id.clone();
+    context.store.write(move |tx| sources::forget_import(tx, &id)).await?;
+    Ok(walked)
+}
