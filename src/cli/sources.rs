@@ -10,8 +10,8 @@ use super::{Failure, Global, Outcome, output, start};
 use crate::config::fault::closest;
 use crate::config::sources::Source;
 use crate::http::Fetched;
-use crate::model::clock::Timestamp;
-use crate::model::health::{SourceHealth, Validators};
+use crate::model::clock::{Clock, Timestamp};
+use crate::model::health::{HealthState, SourceHealth, Validators};
 use crate::model::text;
 use crate::pipeline::{fetch, normalize, parse, tag};
 use crate::platforms::Matcher;
@@ -78,15 +78,19 @@ async fn list(global: &Global, as_json: bool) -> Outcome {
             when(health.last_success),
             if source.enabled { when(health.next_due) } else { "-".to_owned() },
             health.items.to_string(),
-            text::truncate(&health.detail, 120),
+            text::truncate(&health.advice(standing(source, &health), source.silent_days), 120),
         ]);
     }
     output::raw(&table.render());
     Ok(ExitCode::SUCCESS)
 }
 
-fn state<'a>(source: &Source, health: &'a SourceHealth) -> &'a str {
-    if source.enabled { health.state.as_str() } else { "off" }
+fn state(source: &Source, health: &SourceHealth) -> &'static str {
+    standing(source, health).as_str()
+}
+
+fn standing(source: &Source, health: &SourceHealth) -> HealthState {
+    health.standing(source.enabled, source.silent_days, Clock::system().now())
 }
 
 fn when(at: Option<Timestamp>) -> String {
@@ -111,7 +115,8 @@ fn shown(source: &Source, health: &SourceHealth) -> Value {
         "next_due": health.next_due.map(|at| at.to_string()),
         "failures": health.failures,
         "items": health.items,
-        "detail": health.detail,
+        "detail": health.advice(standing(source, health), source.silent_days),
+        "last_news": health.last_news.map(|at| at.to_string()),
     })
 }
 
@@ -157,7 +162,7 @@ async fn test(global: &Global, target: &str, as_json: bool) -> Outcome {
     }
     let parsed = parse::items(&source, &page)?;
     let (dropped, repairs) = (parsed.dropped, parsed.repairs);
-    let mut drafts = normalize::drafts(&source, parsed.items, crate::model::clock::Clock::system().now());
+    let mut drafts = normalize::drafts(&source, parsed.items, Clock::system().now());
     tag::all(&Matcher::new(&catalog), &source, &mut drafts);
     if as_json {
         output::json(&json!({ "items": drafts, "dropped": dropped, "repairs": repairs }))?;

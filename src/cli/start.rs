@@ -177,6 +177,7 @@ pub(super) async fn join(
         fetch_concurrency: settings.fetch_concurrency,
         send_concurrency: settings.smtp_connections,
         keys: settings.api_keys.iter().map(|(name, key)| (name.clone(), key.expose().to_owned())).collect(),
+        operator: settings.operator.as_ref().map(|operator| operator.address.clone()),
         data_dir: settings.data_dir.clone(),
         from_domain,
         store,

@@ -131,6 +131,16 @@ impl FetchError {
         self.to_string()
     }
 
+    /// It may mend by itself: no connection, too slow, broken off, busy, or a fault of the server's own (5xx).
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => *status >= 500,
+            Self::Busy { .. } | Self::TimedOut { .. } | Self::Unreachable { .. } | Self::Interrupted { .. } => true,
+            _ => false,
+        }
+    }
+
     /// How long the host asked to be left alone, from now.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -45,6 +45,8 @@ pub struct Parts {
     pub holder: String,
     /// API keys by the name that sources give them.
     pub keys: BTreeMap<String, String>,
+    /// Who is told of sources that cannot be read.
+    pub operator: Option<String>,
     /// The folder that may be written to.
     pub data_dir: PathBuf,
     /// How many sources are fetched at once.

@@ -24,6 +24,20 @@ pub struct Ingested {
     pub new_advisories: usize,
     /// Events that people hear of.
     pub events: usize,
+    /// Items that had not been seen before.
+    pub new_items: usize,
+}
+
+impl Ingested {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            new_advisories: self.new_advisories + other.new_advisories,
+            events: self.events + other.events,
+            new_items: self.new_items + other.new_items,
+        }
+    }
 }
 
 /// Drafts that belong to one advisory.
@@ -55,16 +69,17 @@ pub fn drafts(
     for group in &groups {
         news.extend(store(tx, group, now, name, &mut numbers)?);
     }
+    let new_items = groups.iter().flat_map(|group| &group.drafts).filter(|(_, before)| before.is_none()).count();
     let new_advisories = groups.iter().filter(|group| group.advisory.is_none()).count();
     if baseline || news.is_empty() {
-        return Ok(Ingested { new_advisories, events: 0 });
+        return Ok(Ingested { new_advisories, events: 0, new_items });
     }
     let first = counters::take(tx, counters::Counter::Event, news.len())?;
     for (seq, (mut event, content)) in (first..).zip(news.iter().cloned()) {
         event.seq = seq;
         events::insert(tx, &event, &content)?;
     }
-    Ok(Ingested { new_advisories, events: news.len() })
+    Ok(Ingested { new_advisories, events: news.len(), new_items })
 }
 
 /// The drafts that say something new, by the advisory that they belong to.

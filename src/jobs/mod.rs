@@ -2,6 +2,8 @@
 //! the next run is the retry.
 
 pub mod context;
+pub mod due;
+pub mod route;
 pub mod poll;
 pub mod ingest;
 pub mod fan_out;
@@ -9,6 +11,7 @@ pub mod letters;
 pub mod send;
 pub mod walk;
 pub mod digest;
+pub mod watch;
 pub mod runner;
 
 pub use context::Context;

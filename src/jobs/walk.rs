@@ -28,6 +28,8 @@ pub struct Walked {
     pub new_advisories: usize,
     /// Events that people hear of.
     pub events: usize,
+    /// Items that had not been seen before.
+    pub new_items: usize,
     /// Items that could not be read.
     pub dropped: usize,
     /// What had to be repaired or was left out.
@@ -178,7 +180,7 @@ async fn store(
     let drafts = poll::drafts(context, source, items, now);
     let (names, id, reading) = (context.clone(), source.id.clone(), poll::reading(source));
     let (baseline, place) = (purpose.baseline, purpose.place);
-    let Ingested { new_advisories, events } = context
+    let Ingested { new_advisories, events, new_items } = context
         .store
         .write(move |tx| {
             let ingested = ingest::drafts(tx, &drafts, baseline, now, &|id| names.platform_name(id))?;
@@ -195,6 +197,7 @@ async fn store(
         .await?;
     walked.new_advisories += new_advisories;
     walked.events += events;
+    walked.new_items += new_items;
     (purpose.progress)(walked, progress);
     Ok(())
 }

@@ -56,8 +56,8 @@ const FINISH: &str =
 const RELEASE: &str = "UPDATE deliveries SET state = 'queued', lease_holder = NULL, lease_until = NULL
      WHERE id = $1 AND fence = $2 AND state = 'sending'";
 
-const QUEUE_DIGEST: &str = "INSERT INTO deliveries (id, subscription, channel, kind, payload, state, attempts, ambiguous, due_at, fence, created_at, detail)
-     VALUES ($1, $2, 'email', 'digest', $3, 'queued', 0, 0, $4, 0, $4, '') ON CONFLICT (id) DO NOTHING";
+const QUEUE: &str = "INSERT INTO deliveries (id, subscription, channel, kind, payload, state, attempts, ambiguous, due_at, fence, created_at, detail)
+     VALUES ($1, $2, 'email', $5, $3, 'queued', 0, 0, $4, 0, $4, '') ON CONFLICT (id) DO NOTHING";
 
 /// A delivery that a sender holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub struct Claimed {
     pub subscription: String,
     /// By which channel.
     pub channel: String,
-    /// `alert` or `digest`.
+    /// `alert`, `digest` or `notice`.
     pub kind: String,
     /// The event of an alert.
     pub event_seq: Option<i64>,
@@ -196,7 +196,21 @@ pub fn queue_digest(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let id = format!("digest-{period}-{subscription}");
-    Ok(tx.execute(QUEUE_DIGEST, &[id.into(), subscription.into(), payload.into(), now.into()])? == 1)
+    Ok(tx.execute(QUEUE, &[id.into(), subscription.into(), payload.into(), now.into(), "digest".into()])? == 1)
+}
+
+/// Queues a notice under its own `id`; a second one under that id is not possible.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn queue_notice(
+    tx: &mut Tx<'_>,
+    id: &str,
+    subscription: &str,
+    payload: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(tx.execute(QUEUE, &[id.into(), subscription.into(), payload.into(), now.into(), "notice".into()])? == 1)
 }
 
 /// The outbox in numbers.
@@ -246,7 +260,7 @@ pub struct Shown {
     pub id: String,
     /// The recipient's address.
     pub to: String,
-    /// `alert` or `digest`.
+    /// `alert`, `digest` or `notice`.
     pub kind: String,
     /// The state's word.
     pub state: String,

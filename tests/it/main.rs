@@ -9,6 +9,7 @@ mod http;
 mod platforms;
 
 mod formats;
+mod health;
 mod smtp;
 mod store;
 mod story;
