@@ -178,6 +178,7 @@ pub(super) async fn join(
         send_concurrency: settings.smtp_connections,
         keys: settings.api_keys.iter().map(|(name, key)| (name.clone(), key.expose().to_owned())).collect(),
         operator: settings.operator.as_ref().map(|operator| operator.address.clone()),
+        heartbeat: settings.heartbeat.clone(),
         data_dir: settings.data_dir.clone(),
         from_domain,
         store,

@@ -49,7 +49,7 @@ pub async fn compose(context: &Context, claimed: Vec<Claimed>) -> Result<Vec<(Cl
         .await
 }
 
-fn one(
+pub(super) fn one(
     tx: &mut Tx<'_>,
     context: &Context,
     subscription: &Subscription,
@@ -60,6 +60,13 @@ fn one(
             Ok(window) => digest(tx, context, subscription, &window, &claimed.id, claimed.created_at),
             Err(error) => Ok(Err(error.to_string())),
         };
+    }
+    if claimed.kind == "heartbeat" {
+        return Ok(guarded(|| {
+            let envelope =
+                Envelope { unsubscribe: None, ..envelope(context, subscription, &claimed.id, claimed.created_at) };
+            Ok(compose::heartbeat(&envelope, &claimed.payload))
+        }));
     }
     if claimed.kind == "notice" {
         return Ok(notice(context, subscription, claimed));

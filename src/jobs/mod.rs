@@ -12,6 +12,7 @@ pub mod send;
 pub mod walk;
 pub mod digest;
 pub mod watch;
+pub mod selftest;
 pub mod runner;
 
 pub use context::Context;

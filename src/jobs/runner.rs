@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use super::poll::{self, Polled};
 use super::send::Sent;
-use super::{Context, digest, fan_out, route, send, watch};
+use super::{Context, digest, fan_out, route, selftest, send, watch};
 use crate::config::sources::Source;
 use crate::model::clock::Timestamp;
 use crate::store::{StoreError, deliveries, sources};
@@ -77,6 +77,7 @@ pub async fn pass(
     let polled = results.into_iter().collect::<Result<Vec<_>, _>>()?;
     let queued = fan_out::run_once(context).await?;
     watch::run_once(context).await?;
+    selftest::run_once(context).await?;
     let digests = digest::run_once(context).await?;
     let (_never, stop) = signal::channel(false);
     let sent = send::run_once(context, &stop).await?;

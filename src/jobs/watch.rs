@@ -68,9 +68,10 @@ pub async fn run_once(context: &Context) -> Result<u64, StoreError> {
             for change in &notice.changes {
                 sources::tell(tx, &change.id, change.to)?;
             }
-            subscriptions::set_operator(tx, &operator, now)?;
+            subscriptions::set_service(tx, subscriptions::OPERATOR, &operator, now)?;
             let id = format!("notice-{number}");
-            deliveries::queue_notice(tx, &id, subscriptions::OPERATOR, &to_json(&notice)?, now).map(u64::from)
+            let payload = to_json(&notice)?;
+            deliveries::queue_service(tx, "notice", &id, subscriptions::OPERATOR, &payload, now).map(u64::from)
         })
         .await
 }

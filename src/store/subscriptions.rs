@@ -9,10 +9,12 @@ const COLUMNS: &str =
     "s.id, s.email, s.everything, s.floor, s.instant, s.digest, s.digest_day, s.digest_at, s.timezone,
      s.consent, s.consent_at, s.created_at";
 
-/// The recipient of notices about sources. It wants no advisories, and nobody can unsubscribe it but the settings.
+/// Recipients that the settings name. They want no advisories, and nobody can unsubscribe them but the settings.
 pub const OPERATOR: &str = "operator";
+/// The recipient of the daily sign of life.
+pub const HEARTBEAT: &str = "heartbeat";
 
-const SET_OPERATOR: &str =
+const SET_SERVICE: &str =
     "INSERT INTO subscriptions (id, email, email_key, active, everything, floor, instant, digest, digest_day,
      digest_at, timezone, consent, consent_at, created_at, start_seq, digest_cut)
      VALUES ($1, $2, $1, TRUE, FALSE, 0, FALSE, 'none', 'monday', '07:00', 'UTC', 'settings', $3, $3, 0, 0)
@@ -109,12 +111,12 @@ pub fn upsert(tx: &mut Tx<'_>, change: &Change<'_>) -> Result<(String, Upserted)
     Ok((id, outcome))
 }
 
-/// Makes `email` the recipient of notices.
+/// Makes `email` the recipient called `id`: [`OPERATOR`] or [`HEARTBEAT`].
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn set_operator(tx: &mut Tx<'_>, email: &str, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute(SET_OPERATOR, &[OPERATOR.into(), email.into(), now.into()]).map(drop)
+pub fn set_service(tx: &mut Tx<'_>, id: &str, email: &str, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(SET_SERVICE, &[id.into(), email.into(), now.into()]).map(drop)
 }
 
 fn insert(tx: &mut Tx<'_>, change: &Change<'_>, history: i64) -> Result<String, StoreError> {

@@ -132,10 +132,10 @@ async fn a_stand_in_takes_over_with_what_nobody_has_heard_of_and_hands_back() {
         let old = ("1", "Old news about Veeam Backup &amp; Replication", "History.");
         web.route("/first", feed(&[old]));
         let mut program = Program::on(engine).with("RATTLEWATCH_SMTP_URL", &smtp.url());
-        let second = format!("instead_of = \"first\"");
+        let second = "instead_of = \"first\"";
         program.sources_with(&[
             ("first", "feed", &web.url("/first"), ""),
-            ("second", "feed", &web.url("/second"), &second),
+            ("second", "feed", &web.url("/second"), second),
         ]);
         program.ok(&["subscriber", "add", "tech@msp.example", "--everything"]);
         let first = program.run();
@@ -178,4 +178,48 @@ async fn a_permanent_move_is_learned() {
     }
     // Without TLS nothing is learned: anybody on the way could have sent the redirect.
     assert_eq!(web.requests("/old").len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_self_test_calls_or_mails_once_a_day_and_leaves_nothing_behind() {
+    for engine in engines() {
+        let name = engine.name;
+        let (web, smtp) = (HttpServer::start().await, SmtpServer::start().await);
+        web.route("/feed", feed(&[("1", "News of today", "Text.")]));
+        web.route("/beat", Reply::ok("text/plain", "OK".to_owned()));
+        let mut program = Program::on(engine)
+            .with("RATTLEWATCH_SMTP_URL", &smtp.url())
+            .with("RATTLEWATCH_HEARTBEAT", &web.url("/beat"));
+        program.sources(&[("cert", "feed", &web.url("/feed"))]);
+        program.ok(&["subscriber", "add", "all@msp.example", "--everything"]);
+        program.run();
+        program.run();
+        assert_eq!(web.requests("/beat").len(), 1, "{name}: once a day");
+        assert_eq!(smtp.message_count(), 0, "{name}: nobody hears of a test advisory");
+        let stored = program.ok(&["advisories", "list", "--json"]);
+        assert!(!stored.contains("Self-test"), "{name}: {stored}");
+        assert!(!program.ok(&["subscriber", "list"]).contains("self-test"), "{name}");
+
+        let mut mailed = Program::new().with("RATTLEWATCH_SMTP_URL", &smtp.url());
+        mailed.set("RATTLEWATCH_HEARTBEAT", "beat@watch.example");
+        mailed.sources(&[("cert", "feed", &web.url("/feed"))]);
+        mailed.run();
+        mailed.run();
+        let mails = smtp.messages();
+        assert_eq!(mails.len(), 1, "{name}");
+        assert_eq!(mails[0].to, ["beat@watch.example"], "{name}");
+        assert!(mails[0].text().contains("came through the whole pipeline"), "{name}: {}", mails[0].text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_that_cannot_be_called_is_tried_again() {
+    let web = HttpServer::start().await;
+    web.route("/feed", feed(&[("1", "News of today", "Text.")]));
+    web.route("/beat", Reply::status(500));
+    let mut program = Program::new().with("RATTLEWATCH_HEARTBEAT", &web.url("/beat"));
+    program.sources(&[("cert", "feed", &web.url("/feed"))]);
+    let run = program.run();
+    assert_eq!(run["sources"][0]["result"], "baseline", "the rest goes on: {run}");
+    assert_eq!(web.requests("/beat").len(), 1);
 }

@@ -225,6 +225,17 @@ impl Composer {
     }
 }
 
+/// The daily sign of life, for a service that raises the alarm when it stays out. `says` is one plain sentence of ours.
+#[must_use]
+pub fn heartbeat(envelope: &Envelope<'_>, says: &str) -> Message {
+    let list_id = format!("heartbeat.{}", envelope.from_domain);
+    let text =
+        format!("{says}\n\n---\nSent by Rattlewatch once a day to the address that its settings name as heartbeat.\n");
+    let html = format!("<!doctype html><html lang=\"en\"><title>Heartbeat</title><p>{says}</p></html>");
+    let message = message(envelope, "Rattlewatch heartbeat: all is well".to_owned(), text, html, None);
+    Message { bulk: false, list_id, ..message }
+}
+
 fn message(envelope: &Envelope<'_>, subject: String, text: String, html: String, root: Option<String>) -> Message {
     let room = if root.is_some() { "alerts" } else { "digest" };
     Message {
