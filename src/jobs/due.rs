@@ -11,6 +11,8 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(24 * 3_600);
 /// The longest wait after repeated failures that may mend by themselves (no connection, 5xx): an outage that is over
 /// should not leave us blind for much longer.
 const TRANSIENT_BACK_OFF: Duration = Duration::from_secs(3_600);
+/// The longest freshness that is believed.
+const FRESH_MAX: Duration = Duration::from_secs(3_600);
 /// The longest delay that jitter adds, in microseconds.
 const JITTER_MAX: i64 = 120 * 1_000_000;
 /// How soon a source is looked at again after a failure that may mend by itself.
@@ -34,6 +36,13 @@ pub fn next(source: &Source, now: Timestamp) -> Option<Timestamp> {
     let between = coming.next().map_or(chrono::TimeDelta::zero(), |after| after - next);
     let room = (between / 10).num_microseconds().unwrap_or(0).clamp(0, JITTER_MAX);
     Some(Timestamp(next.timestamp_micros() + jitter(&source.id, next.timestamp(), room)))
+}
+
+/// `due`, or later where the publisher says that nothing changes before (`Cache-Control`, RSS `ttl`): at most an hour from
+/// `now`, since a cache in front of a publisher may promise more than the publisher means.
+#[must_use]
+pub fn fresh_until(due: Option<Timestamp>, now: Timestamp, fresh: Option<Duration>) -> Option<Timestamp> {
+    due.map(|due| due.max(now.plus(fresh.unwrap_or_default().min(FRESH_MAX))))
 }
 
 /// 0 to `room`, another one for each source, instant and process.
@@ -73,6 +82,16 @@ mod tests {
         let due = next(&hourly, now).expect("it is due some time");
         let on_schedule = Timestamp::from_seconds((now.seconds() / 3_600 + 1) * 3_600);
         assert!(due >= on_schedule && due <= on_schedule.plus(Duration::from_secs(120)), "{due}");
+    }
+
+    #[test]
+    fn what_a_publisher_says_of_freshness_is_believed_for_an_hour() {
+        let (now, minute) = (Timestamp(0), Duration::from_secs(60));
+        let due = Some(now.plus(15 * minute));
+        assert_eq!(fresh_until(due, now, None), due);
+        assert_eq!(fresh_until(due, now, Some(minute)), due);
+        assert_eq!(fresh_until(due, now, Some(30 * minute)), Some(now.plus(30 * minute)));
+        assert_eq!(fresh_until(due, now, Some(600 * minute)), Some(now.plus(60 * minute)));
     }
 
     #[test]

@@ -82,6 +82,16 @@ pub fn drafts(
     Ok(Ingested { new_advisories, events: news.len(), new_items })
 }
 
+/// Whether no item of the document was seen before under any of its names, though its source has shown items.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn none_is_known(tx: &mut Tx<'_>, drafts: &[Draft]) -> Result<bool, StoreError> {
+    let Some(source) = drafts.first().map(|draft| draft.source.as_str()) else { return Ok(false) };
+    let keys: Vec<&str> = drafts.iter().flat_map(|draft| draft.keys.iter().map(String::as_str)).collect();
+    Ok(items::known(tx, source, &keys)?.is_empty() && items::has_any(tx, source)?)
+}
+
 /// The drafts that say something new, by the advisory that they belong to.
 fn groups<'a>(
     tx: &mut Tx<'_>,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tracing::{info, warn};
 
 use super::due::{self, Patience};
-use super::ingest::{self, Ingested};
+use super::ingest::Ingested;
 use super::walk::{self, Stopped, Walked};
 use super::{Context, route};
 use crate::config::sources::Source;
@@ -163,7 +163,7 @@ async fn keep(
 ) -> Result<Polled, StoreError> {
     let now = context.clock.now();
     let degraded = parsed.degraded();
-    let items = parsed.items.len();
+    let (items, parsed_ttl) = (parsed.items.len(), parsed.fresh_for);
     let (newest, longest_gap) = rhythm::of(&parsed.items, now);
     let drafts = drafts(context, source, parsed.items, now);
 
@@ -174,21 +174,19 @@ async fn keep(
     health.items = i64::try_from(items).unwrap_or(i64::MAX);
     health.last_news = health.last_news.max(newest);
     health.longest_gap = longest_gap.or(health.longest_gap);
-    health.moved = route::moved(before.moved, &page.meta, &source.url);
+    health.moved = route::moved(before.moved.clone(), &page.meta, &source.url);
+    health.next_due = due::fresh_until(health.next_due, now, page.meta.max_age.max(parsed_ttl));
     // A damaged first document is not all of the history: the next one completes the baseline.
     health.baseline = before.baseline || parsed.dropped == 0 || before.last_success.is_some();
     // Validators of a damaged document would freeze the damage.
     let kept = if degraded { Validators::default() } else { page.meta.validators };
 
     let (names, holder) = (context.clone(), context.holder.clone());
-    let (reading, first) = (reading(source), source.instead_of.clone());
+    let (reading, listed) = (reading(source), source.clone());
     let Ingested { new_advisories, events, .. } = context
         .store
         .write(move |tx| {
-            let ingested = match (&first, baseline) {
-                (Some(first), true) => route::take_over(tx, &names, first, &drafts, now)?,
-                _ => ingest::drafts(tx, &drafts, baseline, now, &|id| names.platform_name(id))?,
-            };
+            let ingested = route::take_in(tx, &names, &listed, &before, &drafts, now)?;
             let mut health = health.clone();
             if ingested.new_items > 0 && (!baseline || health.last_news.is_none()) {
                 health.last_news = Some(now);

@@ -16,7 +16,9 @@ use crate::store::{StoreError, Tx, sources};
 
 /// How often in a row a source has to say that it has moved for good before it is read there.
 const MOVES: i64 = 3;
-/// How far a stand-in reaches back behind the last that could be read of the source that it stands in for.
+/// A document with at least so many items, none of them known, is taken for one whose names have all changed.
+const RESET: usize = 8;
+/// How far back behind the last reading an item may be dated and still be news, where names tell nothing.
 const OVERLAP: Duration = Duration::from_secs(24 * 3_600);
 /// How often in a row a source must have failed before another one stands in for it.
 const GIVEN_UP: i64 = 2;
@@ -58,22 +60,32 @@ pub fn moved(before: Option<(String, i64)>, meta: &Meta, read_at: &Url) -> Optio
     Some((to, times + 1))
 }
 
-/// The first document of a source that stands in for `first`: what is older than the last that could be read there is
-/// history, what is newer nobody has heard of.
+/// Stores one document's drafts, and tells which of them are news.
+///
+/// Usually all that is new is news, and at a baseline nothing is. Two documents are in between: the first one of a
+/// source that stands in for another, and one whose every item comes under a name that was never seen, as after a
+/// publisher has moved to a new system. There, what is dated before the last that could be read is history.
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn take_over(
+pub fn take_in(
     tx: &mut Tx<'_>,
     context: &Context,
-    first: &str,
+    source: &Source,
+    before: &SourceHealth,
     drafts: &[Draft],
     now: Timestamp,
 ) -> Result<Ingested, StoreError> {
-    let since = sources::get(tx, first)?.last_success.map(|at| at.minus(OVERLAP));
+    let name = |id: &PlatformId| context.platform_name(id);
+    let read_until = match (before.baseline, &source.instead_of) {
+        (false, None) => return ingest::drafts(tx, drafts, true, now, &name),
+        (false, Some(first)) => sources::get(tx, first)?.last_success,
+        (true, _) if drafts.len() >= RESET && ingest::none_is_known(tx, drafts)? => before.last_success,
+        (true, _) => return ingest::drafts(tx, drafts, false, now, &name),
+    };
+    let since = read_until.map(|at| at.minus(OVERLAP));
     let is_news = |draft: &Draft| since.is_some_and(|since| draft.item.published.is_some_and(|at| at >= since));
     let (news, history): (Vec<Draft>, Vec<Draft>) = drafts.iter().cloned().partition(is_news);
-    let name = |id: &PlatformId| context.platform_name(id);
     Ok(ingest::drafts(tx, &history, true, now, &name)?.and(ingest::drafts(tx, &news, false, now, &name)?))
 }
 

@@ -53,6 +53,14 @@ pub fn known(tx: &mut Tx<'_>, source: &str, keys: &[&str]) -> Result<HashMap<Str
     Ok(found)
 }
 
+/// Whether anything of the source is stored.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn has_any(tx: &mut Tx<'_>, source: &str) -> Result<bool, StoreError> {
+    Ok(tx.query_one("SELECT item FROM item_keys WHERE source = $1 LIMIT 1", &[source.into()])?.is_some())
+}
+
 /// Stores a new item under the number `id`, and its names.
 ///
 /// # Errors

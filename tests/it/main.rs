@@ -10,6 +10,7 @@ mod platforms;
 
 mod formats;
 mod health;
+mod identity;
 mod smtp;
 mod store;
 mod story;
