@@ -110,7 +110,8 @@ fn ttl(text: &str) -> Option<Duration> {
 }
 
 fn strict(source: Mended, base: &Url) -> Result<(Mended, Vec<Item>), ParseError> {
-    let items = entry::items(&source.text, base)?;
+    let mut items = entry::items(&source.text, base)?;
+    salvage::fill_blanks(&mut items, &source.text, base);
     Ok((source, items))
 }
 
