@@ -6,15 +6,12 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::table::Table;
-use super::{Failure, Global, Outcome, output, start};
+use super::{Global, Outcome, output, start, trial};
 use crate::config::fault::closest;
 use crate::config::sources::Source;
-use crate::http::Fetched;
 use crate::model::clock::{Clock, Timestamp};
-use crate::model::health::{HealthState, SourceHealth, Validators};
+use crate::model::health::{HealthState, SourceHealth};
 use crate::model::text;
-use crate::pipeline::{fetch, normalize, parse, tag};
-use crate::platforms::Matcher;
 use crate::store::sources;
 
 /// `sources` commands.
@@ -53,7 +50,7 @@ pub(super) fn main(global: &Global, command: &Command) -> Outcome {
                 ));
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Test { target, json } => test(global, target, *json).await,
+            Command::Test { target, json } => trial::main(global, target, *json).await,
         }
     })
 }
@@ -126,67 +123,4 @@ pub(super) fn unknown<'a>(all: impl Iterator<Item = &'a Source>, id: &str) -> St
     let hint = closest(id, ids)
         .map_or_else(|| "`rattlewatch sources list` shows them".to_owned(), |near| format!("did you mean '{near}'?"));
     format!("no source is called '{id}'; {hint}")
-}
-
-/// A source made from a bare address: its format is found out by trying.
-fn guessed(url: &str) -> Result<Source, Failure> {
-    let text = format!(
-        "[[source]]\nid = \"test\"\nname = \"test\"\npublisher = \"test\"\nkind = \"research\"\ncountry = \"INT\"\nurl = {}\nformat = \"feed\"\nschedule = \"0 0 * * * *\"\n",
-        toml::Value::String(url.to_owned())
-    );
-    let found = start::parse_sources(&text, "the address")?;
-    found.into_iter().next().ok_or_else(|| Failure::Usage(format!("'{url}' cannot be used as an address")))
-}
-
-async fn test(global: &Global, target: &str, as_json: bool) -> Outcome {
-    let settings = start::settings(global)?;
-    let catalog = start::catalog(&settings)?;
-    let all = start::sources(&settings, &catalog)?;
-    let mut source = match all.iter().find(|source| source.id == target) {
-        Some(source) => source.clone(),
-        None if target.contains("://") => guessed(target)?,
-        None => return Err(Failure::Usage(unknown(all.iter(), target))),
-    };
-    let client = start::client(&settings)?;
-    let page = match fetch::page(&client, &source, Validators::default()).await? {
-        Fetched::Page(page) => page,
-        Fetched::NotModified(_) => {
-            return Err(Failure::Failed(anyhow::anyhow!("it answered 304 (not modified) to an unconditional request")));
-        }
-    };
-    if target.contains("://")
-        && page.body.trim_ascii_start().starts_with(b"{")
-        && page.body.windows(17).take(4_096).any(|bytes| bytes == b"\"vulnerabilities\"")
-    {
-        "kev".clone_into(&mut source.format);
-    }
-    let parsed = parse::items(&source, &page)?;
-    let (dropped, repairs) = (parsed.dropped, parsed.repairs);
-    let mut drafts = normalize::drafts(&source, parsed.items, Clock::system().now());
-    tag::all(&Matcher::new(&catalog), &source, &mut drafts);
-    if as_json {
-        output::json(&json!({ "items": drafts, "dropped": dropped, "repairs": repairs }))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut table = Table::new(&["published", "severity", "exploited", "platforms", "title"]);
-    for draft in &drafts {
-        let platforms: Vec<&str> = draft.tags.iter().map(|tag| tag.platform.0.as_str()).collect();
-        table.row([
-            draft.item.published.map_or_else(|| "-".to_owned(), |at| at.to_string()[..10].to_owned()),
-            draft.severity.to_string(),
-            if draft.exploited { "yes".to_owned() } else { "-".to_owned() },
-            if platforms.is_empty() { "-".to_owned() } else { text::truncate(&platforms.join(" "), 40) },
-            text::truncate(&draft.item.title, 100),
-        ]);
-    }
-    output::raw(&table.render());
-    output::line(&format!(
-        "{} items would be taken from {}, {dropped} could not be read",
-        drafts.len(),
-        page.meta.final_url
-    ));
-    for repair in repairs {
-        output::line(&format!("repaired: {repair}"));
-    }
-    Ok(ExitCode::SUCCESS)
 }

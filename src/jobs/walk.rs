@@ -1,5 +1,6 @@
 //! Walk: a source that is more than one document, read step by step; each batch is stored with the place that it ends at.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::ingest::Ingested;
@@ -7,8 +8,9 @@ use super::{Context, ingest, poll};
 use crate::config::sources::Source;
 use crate::formats::walk::{self, Answer, Batch, Start, Step, Walk};
 use crate::formats::{Begin, ParseError};
-use crate::http::{FetchError, Fetched, Request};
+use crate::http::{Client, FetchError, Fetched, Request};
 use crate::model::clock::Timestamp;
+use crate::model::item::Parsed;
 use crate::store::{StoreError, epss, sources};
 
 /// How long one poll goes on; what is left is read at the next.
@@ -18,6 +20,8 @@ const LEASE: Duration = Duration::from_secs(3 * 60);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 /// Repairs that are told; the rest is counted.
 const REPAIRS: usize = 20;
+/// Steps of a trial.
+const TRIAL_STEPS: usize = 200;
 
 /// What a walk gave.
 #[derive(Clone, Debug, Default)]
@@ -39,20 +43,17 @@ pub struct Walked {
 }
 
 /// Why a walk stopped before its end.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Stopped {
     /// The database failed.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The publisher refuses us, or asks for patience.
+    #[error(transparent)]
     Fetch(FetchError),
     /// The source cannot be read on.
+    #[error(transparent)]
     Parse(ParseError),
-}
-
-impl From<StoreError> for Stopped {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
 }
 
 /// Told after each batch: what came so far, and how far the walk is of how much.
@@ -115,8 +116,8 @@ async fn run(
                 walked.complete = true;
                 return Ok(walked);
             }
-            Step::Fetch(request) => fetched(context, &request).await?,
-            Step::Download(request, most) => downloaded(context, &request, most).await?,
+            Step::Fetch(request) => fetched(&context.client, &request).await?,
+            Step::Download(request, most) => downloaded(&context.client, &context.data_dir, &request, most).await?,
             Step::Store(batch) => {
                 store(context, source, batch, purpose, &mut walked).await?;
                 Answer::Stored
@@ -137,16 +138,16 @@ fn panicked(source: &Source) -> ParseError {
     ParseError::Unreadable { reason }
 }
 
-async fn fetched(context: &Context, request: &Request) -> Result<Answer, Stopped> {
-    match context.client.get(request).await {
+async fn fetched(client: &Client, request: &Request) -> Result<Answer, Stopped> {
+    match client.get(request).await {
         Ok(Fetched::Page(page)) => Ok(Answer::Page(Box::new(page))),
         Ok(Fetched::NotModified(_)) => Ok(Answer::Unchanged),
         Err(error) => missed(error),
     }
 }
 
-async fn downloaded(context: &Context, request: &Request, most: u64) -> Result<Answer, Stopped> {
-    match context.client.download(request, &context.data_dir, most).await {
+async fn downloaded(client: &Client, folder: &Path, request: &Request, most: u64) -> Result<Answer, Stopped> {
+    match client.download(request, folder, most).await {
         Ok(download) => Ok(download.file.map_or(Answer::Unchanged, Answer::File)),
         Err(error) => missed(error),
     }
@@ -243,4 +244,32 @@ pub async fn import(
     let id = source.id.clone();
     context.store.write(move |tx| sources::forget_import(tx, &id)).await?;
     Ok(walked)
+}
+
+/// Reads a source as a first poll would, up to `most` items, and stores nothing.
+///
+/// # Errors
+/// Says what stopped it.
+pub async fn trial(client: &Client, folder: &Path, start: &Start<'_>, most: usize) -> Result<Parsed, Stopped> {
+    let mut walk = walk::begin(start).map_err(Stopped::Parse)?;
+    let (mut all, mut answer) = (Parsed::default(), Answer::Begin);
+    for _ in 0..TRIAL_STEPS {
+        answer = match walk.next(answer).map_err(Stopped::Parse)? {
+            Step::Done => break,
+            Step::Fetch(request) => fetched(client, &request).await?,
+            Step::Download(request, most) => downloaded(client, folder, &request, most).await?,
+            Step::Store(batch) => {
+                let Parsed { items, dropped, repairs, epss, .. } = batch.parsed;
+                all.items.extend(items);
+                all.dropped += dropped;
+                all.repairs.extend(repairs);
+                all.epss = epss.or(all.epss);
+                if all.items.len() >= most {
+                    break;
+                }
+                Answer::Stored
+            }
+        };
+    }
+    Ok(all)
 }
