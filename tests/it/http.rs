@@ -11,6 +11,7 @@ use url::Url;
 use crate::support::http_server::{HttpServer, Reply};
 
 mod decoding;
+mod downloads;
 mod limits;
 mod politeness;
 mod redirects;
