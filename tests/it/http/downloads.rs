@@ -1,5 +1,7 @@
 //! Downloads: documents too large for memory go to a file, within their own bound.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at a surprise")]
+
 use std::io::Read;
 
 use rattlewatch::http::{Excess, FetchError, Limits};
