@@ -274,13 +274,13 @@ async fn history_is_imported_from_the_source_or_a_file_and_nobody_is_mailed() {
     let file = program.file("old.xml", &rss(&[("3", "Flaw three in FortiGate", "Text.")]));
     let report: Value =
         serde_json::from_str(&program.ok(&["import", "cert", "--file", &file.display().to_string(), "--json"]))
-            .unwrap();
+            .expect("JSON");
     assert_eq!((&report["items"], &report["new_advisories"]), (&json!(1), &json!(1)), "{report}");
     let later = program.ok(&["import", "cert", "--since", "2030-01-01"]);
     assert!(later.contains("0 items read"), "{later}");
     program.run();
     assert_eq!(smtp.message_count(), 0, "what was imported is no news");
-    let listed: Value = serde_json::from_str(&program.ok(&["advisories", "list", "--json"])).unwrap();
+    let listed: Value = serde_json::from_str(&program.ok(&["advisories", "list", "--json"])).expect("JSON");
     assert_eq!(listed.as_array().map(Vec::len), Some(3));
 
     let unknown = program.refused(&["import", "cret"], 2);
