@@ -14,6 +14,7 @@ pub mod plain;
 
 mod decode;
 mod draft;
+mod elements;
 mod entities;
 mod feed;
 mod html;

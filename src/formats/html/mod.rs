@@ -12,7 +12,7 @@ use regex::Regex;
 use scraper::{ElementRef, Html, Selector};
 use url::Url;
 
-use super::{Format, Origin, ParseError, dates, decode, draft, pages, plain};
+use super::{Format, Origin, ParseError, dates, decode, draft, elements, pages};
 use crate::config::sources::HtmlRules;
 use crate::model::clock::Timestamp;
 use crate::model::item::{ITEMS_MAX, Item, Parsed, TITLE_MAX};
@@ -208,9 +208,9 @@ fn text_of(element: ElementRef<'_>, max: usize) -> String {
             ego_tree::iter::Edge::Close(node) => (node, false),
         };
         if let Some(element) = node.value().as_element() {
-            if plain::is_hidden(element.name()) {
+            if elements::is_hidden(element.name()) {
                 hidden = if opens { hidden + 1 } else { hidden.saturating_sub(1) };
-            } else if plain::is_block(element.name()) {
+            } else if elements::is_block(element.name()) {
                 out.push('\n');
             }
         } else if let Some(text) = node.value().as_text().filter(|_| opens && hidden == 0) {
