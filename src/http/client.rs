@@ -228,7 +228,8 @@ impl Client {
         }
         let validators = if hop == 0 { headers::validators(&head) } else { Validators::default() };
         let content_type = head.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let meta = Meta { final_url: url.clone(), moved_to: None, validators, max_age: headers::freshness(&head) };
+        let (max_age, next) = (headers::freshness(&head), headers::next_page(&head, url));
+        let meta = Meta { final_url: url.clone(), moved_to: None, validators, max_age, next };
         Ok(Fetched::Page(Page { body, content_type, meta }))
     }
 
@@ -359,6 +360,7 @@ fn not_modified(response: &Response, request: &Request) -> Meta {
             last_modified: fresh.last_modified.or(kept.last_modified),
         },
         max_age: headers::freshness(response.headers()),
+        next: headers::next_page(response.headers(), &request.url),
     }
 }
 

@@ -22,7 +22,7 @@ const REPAIRS: usize = 20;
 /// What a walk gave.
 #[derive(Clone, Debug, Default)]
 pub struct Walked {
-    /// Items read.
+    /// Items read, or scores.
     pub items: usize,
     /// Advisories that did not exist before.
     pub new_advisories: usize,
@@ -113,6 +113,10 @@ async fn run(
                 walked.complete = true;
                 return Ok(walked);
             }
+            Step::Pause(time) => {
+                tokio::time::sleep(time.min(walk::PAUSE_MAX)).await;
+                Answer::Rested
+            }
             Step::Fetch(request) => fetched(context, &request).await?,
             Step::Download(request, most) => downloaded(context, &request, most).await?,
             Step::Store(batch) => {
@@ -170,7 +174,7 @@ async fn store(
 ) -> Result<(), Stopped> {
     let now = context.clock.now();
     let Batch { parsed, cursor, progress } = batch;
-    walked.items += parsed.items.len();
+    walked.items += parsed.items.len() + parsed.epss.as_ref().map_or(0, |(_, scores)| scores.len());
     walked.dropped += parsed.dropped;
     let room = REPAIRS.saturating_sub(walked.repairs.len());
     walked.repairs.extend(parsed.repairs.iter().take(room).cloned());
