@@ -4,6 +4,7 @@
 pub mod context;
 pub mod poll;
 pub mod ingest;
+pub mod catalog;
 pub mod fan_out;
 pub mod letters;
 pub mod send;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tracing::{info, warn};
 
-use super::Context;
 use super::ingest::{self, Ingested};
 use super::walk::{self, Stopped, Walked};
+use super::{Context, catalog};
 use crate::config::sources::Source;
 use crate::formats::{self, ParseError};
 use crate::http::{FetchError, Fetched, Page};
@@ -155,38 +155,56 @@ async fn keep(
     page: Page,
 ) -> Result<Polled, StoreError> {
     let now = context.clock.now();
-    let degraded = parsed.degraded();
     let items = parsed.items.len();
-    let drafts = drafts(context, source, parsed.items, now);
-
+    let whole = catalog::listed(source, &parsed);
+    let detail = describe(parsed.dropped, &parsed.repairs);
     let baseline = !before.baseline;
-    let detail = if degraded { describe(parsed.dropped, &parsed.repairs) } else { String::new() };
+    let degraded = parsed.degraded();
     let mut health =
         succeeded(&before, source, now, if degraded { HealthState::Degraded } else { HealthState::Ok }, &detail);
     health.items = i64::try_from(items).unwrap_or(i64::MAX);
     // A damaged first document is not all of the history: the next one completes the baseline.
     health.baseline = before.baseline || parsed.dropped == 0 || before.last_success.is_some();
-    // Validators of a damaged document would freeze the damage.
-    let kept = if degraded { Validators::default() } else { page.meta.validators };
+    let drafts = drafts(context, source, parsed.items, now);
 
     let (names, holder) = (context.clone(), context.holder.clone());
-    let reading = reading(source);
-    let Ingested { new_advisories, events } = context
+    let (reading, copies) = (reading(source), copies(context, source));
+    let (ingested, health) = context
         .store
         .write(move |tx| {
-            let ingested = ingest::drafts(tx, &drafts, baseline, now, &|id| names.platform_name(id))?;
+            let name = |id: &_| names.platform_name(id);
+            let ingested = ingest::drafts(tx, &drafts, baseline, now, &name)?;
+            let mut health = health.clone();
+            if let Some(listed) = whole.as_ref().filter(|_| !baseline)
+                && let Some(alarm) = catalog::take_back(tx, &health.source, &copies, listed, now, &name)?
+            {
+                let since = if before.state == HealthState::Degraded { before.since } else { None };
+                health =
+                    SourceHealth { state: HealthState::Degraded, since: since.or(Some(now)), detail: alarm, ..health };
+            }
+            // Validators of a damaged document would freeze the damage.
+            let whole = health.state == HealthState::Ok;
+            let kept = if whole { page.meta.validators.clone() } else { Validators::default() };
             sources::save(tx, &health)?;
             sources::release(tx, &health.source, &holder)?;
             sources::keep_validators(tx, &health.source, &reading, &kept)?;
-            Ok(ingested)
+            Ok((ingested, health))
         })
         .await?;
-    let result = match (baseline, degraded) {
+    let result = match (baseline, health.state) {
         (true, _) => "baseline",
-        (false, true) => "degraded",
-        (false, false) => "ok",
+        (false, HealthState::Degraded) => "degraded",
+        (false, _) => "ok",
     };
-    Ok(Polled { detail, items, new_advisories, events, ..empty(source, result) })
+    let Ingested { new_advisories, events } = ingested;
+    Ok(Polled { detail: health.detail, items, new_advisories, events, ..empty(source, result) })
+}
+
+/// The source and those that give the same document: copies of it, or what it is a copy of.
+fn copies(context: &Context, source: &Source) -> Vec<String> {
+    let original = source.instead_of.as_ref().unwrap_or(&source.id);
+    let same = |other: &&Source| other.id == *original || other.instead_of.as_ref() == Some(original);
+    context.sources.iter().filter(same).map(|other| other.id.clone()).collect()
 }
 
 /// Items as the rest of the program takes them: normalized and tagged.
