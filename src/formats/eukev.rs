@@ -17,8 +17,8 @@ use crate::model::text as plain;
 pub const EUKEV: Format = Format { name: "eukev", parse, walk: None };
 
 const EXPECTED: &str = "the EU KEV list in CSV or JSON";
-/// The list on the web.
-const PAGE: &str = "https://github.com/enisaeu/CNW/blob/main/kev.csv";
+/// The record of an entry on the web: the list itself has no page for one.
+const PAGE: &str = "https://euvd.enisa.europa.eu/vulnerability/";
 /// Longest name kept, in characters.
 const NAME_MAX: usize = 200;
 /// Most columns of a row.
@@ -126,17 +126,17 @@ fn item(row: &Value) -> Option<Item> {
         sentence("patchedSince", "Patched since: "),
         stated("notes"),
     ];
-    let euvd = stated("euvdID");
+    let euvd = Some(stated("euvdID")).filter(|id| id.starts_with("EUVD-") && id.len() < 40);
     Some(Item {
         native_id: Some(cve.to_string()),
-        url: Some(PAGE.to_owned()),
+        url: Some(format!("{PAGE}{}", euvd.as_deref().unwrap_or(cve.as_str()))),
         title: draft::title(&format!("{} ({cve})", name.trim()), ""),
         text: draft::plain_body(
             &paragraphs.iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join("\n\n"),
         ),
         published: day(&stated("dateReported")),
         products: if product.vendor.is_empty() && product.product.is_empty() { Vec::new() } else { vec![product] },
-        aliases: (euvd.starts_with("EUVD-") && euvd.len() < 40).then_some(euvd).into_iter().collect(),
+        aliases: euvd.into_iter().collect(),
         weaknesses: fields::weaknesses(stated("cwes").split([',', ';', ' '])),
         exploited: true,
         cves: vec![cve],

@@ -105,19 +105,22 @@ fn is_git(range: &Value) -> bool {
     text(range, "type") == "GIT"
 }
 
-/// A range in words, of its events in order: `from 1.0 before 1.2, from 2.0`.
+/// A range in words, of its events in order: `before 1.2, from 2.0 through 2.4`.
 fn range(range: &Value) -> Option<String> {
-    let mut words = Vec::new();
+    let mut words = String::new();
     for event in list(range, "events").iter().take(40) {
-        let named =
-            |name: &str| Some(plain::truncate(&plain::one_line(text(event, name)), 60)).filter(|at| !at.is_empty());
-        if let Some(from) = named("introduced").filter(|from| from != "0") {
-            words.push(format!("from {from}"));
+        let named = |name: &str| plain::truncate(&plain::one_line(text(event, name)), 60);
+        for (name, gap, word) in
+            [("introduced", ", ", "from"), ("fixed", " ", "before"), ("last_affected", " ", "through")]
+        {
+            let at = named(name);
+            if !(at.is_empty() || at == "0" && name == "introduced") {
+                words.push_str(if words.is_empty() { "" } else { gap });
+                words.push_str(&format!("{word} {at}"));
+            }
         }
-        words.extend(named("fixed").map(|fixed| format!("before {fixed}")));
-        words.extend(named("last_affected").map(|last| format!("through {last}")));
     }
-    (!words.is_empty()).then(|| words.join(" "))
+    (!words.is_empty()).then_some(words)
 }
 
 fn begin(start: &Start<'_>) -> Result<Box<dyn Walk>, ParseError> {

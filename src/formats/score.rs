@@ -15,11 +15,16 @@ const VECTOR_MAX: usize = 400;
 /// Most ratings kept of one item.
 const SCORES_MAX: usize = 20;
 
+/// The metrics that a vector must have, by version.
+const BASE_2: &[&str] = &["AV", "AC", "Au", "C", "I", "A"];
+const BASE_3: &[&str] = &["AV", "AC", "PR", "UI", "S", "C", "I", "A"];
 /// The metrics of 4.0 in the order that section 7 of its specification demands.
 const ORDER_4: &[&str] = &[
     "AV", "AC", "AT", "PR", "UI", "VC", "VI", "VA", "SC", "SI", "SA", "E", "CR", "IR", "AR", "MAV", "MAC", "MAT",
     "MPR", "MUI", "MVC", "MVI", "MVA", "MSC", "MSI", "MSA", "S", "AU", "R", "V", "RE", "U",
 ];
+/// How many of them it must have: the base metrics come first.
+const BASE_4: usize = 11;
 /// Where its threat and environmental metrics stand in that order: with one of them, the score is not the base score.
 const BEYOND_BASE_4: std::ops::Range<usize> = 11..26;
 
@@ -96,7 +101,11 @@ fn read(vector: &str) -> Result<Option<f64>, String> {
     if vector.len() > VECTOR_MAX {
         return Err(format!("it is longer than {VECTOR_MAX} characters"));
     }
-    let base_only = if vector.starts_with("CVSS:4.0/") { in_order(vector)? } else { true };
+    let base_only = match version_of(vector) {
+        "4.0" => complete(vector, &ORDER_4[..BASE_4]).and_then(|()| in_order(vector))?,
+        "2.0" => complete(vector, BASE_2).map(|()| true)?,
+        _ => complete(vector, BASE_3).map(|()| true)?,
+    };
     let parsed = catch_unwind(AssertUnwindSafe(|| {
         let cvss: Cvss = vector.parse().map_err(|fault: cvss::Error| fault.to_string())?;
         Ok::<f64, String>(cvss.score())
@@ -106,6 +115,15 @@ fn read(vector: &str) -> Result<Option<f64>, String> {
         return Err("its metrics give no score".to_owned());
     }
     Ok(base_only.then_some(score))
+}
+
+/// Whether a vector has every base metric: the library computes a score without some of them too.
+fn complete(vector: &str, base: &[&str]) -> Result<(), String> {
+    let has = |name: &&&str| vector.split('/').any(|metric| metric.split(':').next() == Some(**name));
+    match base.iter().find(|name| !has(name)) {
+        None => Ok(()),
+        Some(missing) => Err(format!("the metric {missing} is missing")),
+    }
 }
 
 /// Whether a vector of 4.0 has base (and supplemental) metrics alone.

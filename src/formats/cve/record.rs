@@ -16,7 +16,7 @@ const EXPECTED: &str = "a CVE record in JSON";
 /// The record on the web.
 const PAGE: &str = "https://www.cve.org/CVERecord?id=";
 /// Most products kept of one record, and longest name and versions of one, in characters.
-const PRODUCTS: usize = 200;
+const PRODUCTS: usize = 500;
 const NAME_MAX: usize = 200;
 const VERSIONS_MAX: usize = 300;
 /// Most version ranges that are looked at of one product.
@@ -99,7 +99,10 @@ fn with_facts(mut item: Item, record: &Value, cna: &Value) -> Item {
         .filter(|action| !action.is_empty());
     item.severity = (!item.scores.is_empty()).then(|| score::ladder(&item.scores, LADDER)).flatten();
     item.products.dedup();
-    item.products.truncate(PRODUCTS);
+    if item.products.len() > PRODUCTS {
+        notes.push(format!("The record names {} products: the first {PRODUCTS} were read.", item.products.len()));
+        item.products.truncate(PRODUCTS);
+    }
     for note in notes {
         item.text.push_str("\n\n");
         item.text.push_str(&note);
@@ -164,22 +167,22 @@ fn ssvc(by: &str, points: &[(String, String)]) -> Option<String> {
 /// product that its CPE names tell.
 pub fn products(affected: &[Value]) -> Vec<Product> {
     let mut products = Vec::new();
-    for entry in affected.iter().take(PRODUCTS) {
+    for entry in affected {
         let (status, versions) = status(entry);
         let product = Product { status, versions, ..name(entry) };
         let mut cpes = list(entry, "cpes").iter().filter_map(Value::as_str).filter(|cpe| is_cpe(cpe));
         let first = cpes.next().map(str::to_owned).unwrap_or_default();
         let core = |cpe: &str| cpe.split(':').skip(3).take(2).map(str::to_owned).collect::<Vec<_>>();
+        if product.vendor.is_empty() && product.product.is_empty() && first.is_empty() {
+            continue;
+        }
         let mut seen = vec![core(&first)];
+        products.push(Product { cpe: first, ..product.clone() });
         for other in cpes.take(20) {
             if !seen.contains(&core(other)) {
                 seen.push(core(other));
                 products.push(Product { cpe: other.to_owned(), ..product.clone() });
             }
-        }
-        let product = Product { cpe: first, ..product };
-        if !(product.vendor.is_empty() && product.product.is_empty() && product.cpe.is_empty()) {
-            products.push(product);
         }
     }
     products

@@ -168,7 +168,7 @@ impl Reading {
             .append_pair("resultsPerPage", &PAGE.to_string())
             .append_pair("startIndex", &self.place.index.to_string());
         let mut request = walk::request(&self.source, url);
-        request.headers.extend(self.key.clone().map(|key| ("apiKey", key)));
+        request.headers.extend(self.key.clone().map(|key| ("apikey", key)));
         self.state = State::Asked;
         self.requests += 1;
         request

@@ -11,8 +11,9 @@ use crate::model::text as plain;
 
 /// The record on the web.
 const PAGE: &str = "https://nvd.nist.gov/vuln/detail/";
-/// Most products kept of one record.
-const PRODUCTS: usize = 200;
+/// Most products kept of one record, and longest list of versions of one, in characters.
+const PRODUCTS: usize = 500;
+const VERSIONS_MAX: usize = 300;
 /// Longest part of the description in the title, in characters.
 const TITLE: usize = 160;
 /// Who is believed first about severity.
@@ -28,6 +29,7 @@ pub fn item(record: &Value) -> Option<Item> {
     let withdrawn = text(record, "vulnStatus").eq_ignore_ascii_case("Rejected");
     let mut notes = Vec::new();
     let scores = scores(record, &mut notes);
+    let products = products(record, &mut notes);
     let body = std::iter::once(description.clone()).chain(notes).filter(|part| !part.is_empty());
     let kinds = list(record, "weaknesses").iter().flat_map(|kind| list(kind, "description"));
     Some(Item {
@@ -37,7 +39,7 @@ pub fn item(record: &Value) -> Option<Item> {
         text: draft::plain_body(&body.collect::<Vec<_>>().join("\n\n")),
         published: time(record, "published"),
         updated: time(record, "lastModified"),
-        products: products(record),
+        products,
         severity: (!scores.is_empty()).then(|| score::ladder(&scores, LADDER)).flatten(),
         scores,
         weaknesses: weaknesses(kinds.map(|kind| text(kind, "value"))),
@@ -75,20 +77,39 @@ fn scores(record: &Value, notes: &mut Vec<String>) -> Vec<Score> {
     scores
 }
 
-/// The vulnerable products of the CPE configurations; where there are none yet, those that the CNA names.
-fn products(record: &Value) -> Vec<Product> {
+/// The vulnerable products of the CPE configurations, each once with all its versions; where there are none yet, those
+/// that the CNA names.
+fn products(record: &Value, notes: &mut Vec<String>) -> Vec<Product> {
     let nodes = list(record, "configurations").iter().flat_map(|one| list(one, "nodes"));
     let mut products: Vec<Product> = Vec::new();
+    let mut left = 0;
     for matched in nodes.flat_map(|node| list(node, "cpeMatch")) {
         let vulnerable = field(matched, "vulnerable").as_bool().unwrap_or(true);
-        let found = vulnerable.then(|| product(matched)).flatten();
-        products.extend(found.filter(|product| products.len() < PRODUCTS && !products.contains(product)));
+        let Some(found) = vulnerable.then(|| product(matched)).flatten() else { continue };
+        let known = products.iter().position(|known| known.vendor == found.vendor && known.product == found.product);
+        match known {
+            Some(at) => merge(&mut products[at].versions, &found.versions),
+            None if products.len() < PRODUCTS => products.push(found),
+            None => left += 1,
+        }
+    }
+    if left > 0 {
+        notes.push(format!("The NVD names more products: {left} further criteria were not read."));
     }
     if products.is_empty() {
         let stated = list(record, "affected").iter().flat_map(|one| cve::products(list(one, "affectedData")));
         products.extend(stated.take(PRODUCTS));
     }
     products
+}
+
+/// Adds versions to those that are known of a product.
+fn merge(known: &mut String, versions: &str) {
+    if known.is_empty() {
+        versions.clone_into(known);
+    } else if !known.contains(versions) {
+        *known = plain::truncate(&format!("{known}, {versions}"), VERSIONS_MAX);
+    }
 }
 
 /// A CPE match criterion: the product and the versions that it stands for.
