@@ -115,7 +115,7 @@ fn with_facts(mut item: Item, record: &Value, cna: &Value) -> Item {
 fn title(cve: &CveId, cna: &Value, description: &str) -> String {
     let stated = plain::one_line(text(cna, "title"));
     let named = list(cna, "affected").iter().map(name).find(|product| !product.product.is_empty());
-    let kind = list(cna, "problemTypes").first().map(|kind| english_description(kind)).unwrap_or_default();
+    let kind = list(cna, "problemTypes").first().map(english_description).unwrap_or_default();
     let built = match named {
         Some(product) if !kind.is_empty() => format!("{} {}: {kind}", product.vendor, product.product),
         _ => String::new(),
