@@ -12,15 +12,26 @@
 pub mod dates;
 pub mod plain;
 
+mod archive;
+mod bulk;
+mod cve;
 mod decode;
 mod draft;
 mod elements;
 mod entities;
+mod epss;
+mod eukev;
+mod euvd;
 mod feed;
+mod fields;
+mod ghsa;
 mod html;
 mod json;
 mod kev;
+mod nvd;
+mod osv;
 mod pages;
+mod score;
 pub mod walk;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,7 +67,8 @@ pub struct Format {
 pub type Begin = for<'a> fn(&walk::Start<'a>) -> Result<Box<dyn walk::Walk>, ParseError>;
 
 /// Every format, by name.
-pub const FORMATS: &[Format] = &[feed::FEED, html::HTML, kev::KEV];
+pub const FORMATS: &[Format] =
+    &[cve::CVE, epss::EPSS, eukev::EUKEV, euvd::EUVD, feed::FEED, ghsa::GHSA, html::HTML, kev::KEV, nvd::NVD, osv::OSV];
 
 /// The format called `name`.
 #[must_use]

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
+use std::time::Duration;
 
 use url::Url;
 
@@ -41,6 +42,9 @@ pub trait Walk: Send {
     fn next(&mut self, answer: Answer) -> Result<Step, ParseError>;
 }
 
+/// The longest pause that a walk is given between two steps.
+pub const PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// What a walk wants.
 #[derive(Debug)]
 pub enum Step {
@@ -50,6 +54,9 @@ pub enum Step {
     Download(Request, u64),
     /// That these items be stored.
     Store(Batch),
+    /// Nothing for so long, as the publisher asks between requests; at most [`PAUSE_MAX`]. Answered by
+    /// [`Answer::Rested`].
+    Pause(Duration),
     /// Nothing more: the source has been read.
     Done,
 }
@@ -82,6 +89,8 @@ pub enum Answer {
     Failed(String),
     /// The batch is stored.
     Stored,
+    /// The pause is over.
+    Rested,
 }
 
 impl fmt::Debug for Answer {
@@ -94,6 +103,7 @@ impl fmt::Debug for Answer {
             Self::Missing => "Missing",
             Self::Failed(_) => "Failed",
             Self::Stored => "Stored",
+            Self::Rested => "Rested",
         })
     }
 }

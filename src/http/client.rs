@@ -68,7 +68,7 @@ impl fmt::Debug for Client {
 
 /// What one hop brought.
 enum Step {
-    Done(Fetched),
+    Done(Box<Fetched>),
     Redirect { status: StatusCode, to: Url },
 }
 
@@ -142,7 +142,7 @@ impl Client {
                 Step::Done(fetched) => {
                     let moved = (hop > 0 && permanent).then_some(url);
                     tracing::debug!(url = %super::redact(&request.url), hops = hop, "Fetched");
-                    return Ok(with_move(fetched, moved));
+                    return Ok(with_move(*fetched, moved));
                 }
                 Step::Redirect { status, to } => {
                     permanent &= matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
@@ -198,9 +198,9 @@ impl Client {
         match status.as_u16() {
             301 | 302 | 303 | 307 | 308 => Ok(Step::Redirect { status, to: location(&response, url)? }),
             304 if hop == 0 && request.validators != Validators::default() => {
-                Ok(Step::Done(Fetched::NotModified(not_modified(&response, request))))
+                Ok(Step::Done(Box::new(Fetched::NotModified(not_modified(&response, request)))))
             }
-            200 | 203 => self.page(response, url, hop, spool).await.map(Step::Done),
+            200 | 203 => self.page(response, url, hop, spool).await.map(Box::new).map(Step::Done),
             _ => Err(self.failure(response, url).await),
         }
     }
@@ -228,7 +228,8 @@ impl Client {
         }
         let validators = if hop == 0 { headers::validators(&head) } else { Validators::default() };
         let content_type = head.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let meta = Meta { final_url: url.clone(), moved_to: None, validators, max_age: headers::freshness(&head) };
+        let (max_age, next) = (headers::freshness(&head), headers::next_page(&head, url));
+        let meta = Meta { final_url: url.clone(), moved_to: None, validators, max_age, next };
         Ok(Fetched::Page(Page { body, content_type, meta }))
     }
 
@@ -359,6 +360,7 @@ fn not_modified(response: &Response, request: &Request) -> Meta {
             last_modified: fresh.last_modified.or(kept.last_modified),
         },
         max_age: headers::freshness(response.headers()),
+        next: headers::next_page(response.headers(), &request.url),
     }
 }
 

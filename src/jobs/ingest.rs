@@ -237,6 +237,20 @@ fn revise_stored(
         }
         advisories::claim_keys(tx, id, &draft.merge_keys())?;
     }
+    refresh(tx, id, now, name)
+}
+
+/// Writes a revision of an advisory where its items and what catalogs know of its CVEs say something else than before.
+/// Gives the event that people should hear of, if any; it is not stored.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn refresh(
+    tx: &mut Tx<'_>,
+    id: &AdvisoryId,
+    now: Timestamp,
+    name: &dyn Fn(&PlatformId) -> String,
+) -> Result<Option<(Event, Content)>, StoreError> {
     let Some(old) = advisories::get(tx, id)? else {
         return Err(StoreError::custom(format!("advisory {id} has items but no revision")));
     };

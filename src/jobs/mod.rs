@@ -6,6 +6,7 @@ pub mod due;
 pub mod route;
 pub mod poll;
 pub mod ingest;
+pub mod catalog;
 pub mod fan_out;
 pub mod letters;
 pub mod send;

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::due::{self, Patience};
 use super::ingest::Ingested;
 use super::walk::{self, Stopped, Walked};
-use super::{Context, route};
+use super::{Context, catalog, route};
 use crate::config::sources::Source;
 use crate::formats::{self, ParseError};
 use crate::http::{FetchError, Fetched, Page};
@@ -162,13 +162,12 @@ async fn keep(
     page: Page,
 ) -> Result<Polled, StoreError> {
     let now = context.clock.now();
-    let degraded = parsed.degraded();
     let (items, parsed_ttl) = (parsed.items.len(), parsed.fresh_for);
     let (newest, longest_gap) = rhythm::of(&parsed.items, now);
-    let drafts = drafts(context, source, parsed.items, now);
-
+    let whole = catalog::listed(source, &parsed);
+    let detail = describe(parsed.dropped, &parsed.repairs);
     let baseline = !before.baseline;
-    let detail = if degraded { describe(parsed.dropped, &parsed.repairs) } else { String::new() };
+    let degraded = parsed.degraded();
     let mut health =
         succeeded(&before, source, now, if degraded { HealthState::Degraded } else { HealthState::Ok }, &detail);
     health.items = i64::try_from(items).unwrap_or(i64::MAX);
@@ -178,31 +177,49 @@ async fn keep(
     health.next_due = due::fresh_until(health.next_due, now, page.meta.max_age.max(parsed_ttl));
     // A damaged first document is not all of the history: the next one completes the baseline.
     health.baseline = before.baseline || parsed.dropped == 0 || before.last_success.is_some();
-    // Validators of a damaged document would freeze the damage.
-    let kept = if degraded { Validators::default() } else { page.meta.validators };
+    let drafts = drafts(context, source, parsed.items, now);
 
     let (names, holder) = (context.clone(), context.holder.clone());
-    let (reading, listed) = (reading(source), source.clone());
-    let Ingested { new_advisories, events, .. } = context
+    let (reading, copies, listed_as) = (reading(source), copies(context, source), source.clone());
+    let (ingested, health) = context
         .store
         .write(move |tx| {
-            let ingested = route::take_in(tx, &names, &listed, &before, &drafts, now)?;
+            let name = |id: &_| names.platform_name(id);
+            let ingested = route::take_in(tx, &names, &listed_as, &before, &drafts, now)?;
             let mut health = health.clone();
             if ingested.new_items > 0 && (!baseline || health.last_news.is_none()) {
                 health.last_news = Some(now);
             }
+            if let Some(listed) = whole.as_ref().filter(|_| !baseline)
+                && let Some(alarm) = catalog::take_back(tx, &health.source, &copies, listed, now, &name)?
+            {
+                let since = if before.state == HealthState::Degraded { before.since } else { None };
+                health =
+                    SourceHealth { state: HealthState::Degraded, since: since.or(Some(now)), detail: alarm, ..health };
+            }
+            // Validators of a damaged document would freeze the damage.
+            let whole = health.state == HealthState::Ok;
+            let kept = if whole { page.meta.validators.clone() } else { Validators::default() };
             sources::save(tx, &health)?;
             sources::release(tx, &health.source, &holder)?;
             sources::keep_validators(tx, &health.source, &reading, &kept)?;
-            Ok(ingested)
+            Ok((ingested, health))
         })
         .await?;
-    let result = match (baseline, degraded) {
+    let result = match (baseline, health.state) {
         (true, _) => "baseline",
-        (false, true) => "degraded",
-        (false, false) => "ok",
+        (false, HealthState::Degraded) => "degraded",
+        (false, _) => "ok",
     };
-    Ok(Polled { detail, items, new_advisories, events, ..empty(source, result) })
+    let Ingested { new_advisories, events, .. } = ingested;
+    Ok(Polled { detail: health.detail, items, new_advisories, events, ..empty(source, result) })
+}
+
+/// The source and those that give the same document: copies of it, or what it is a copy of.
+fn copies(context: &Context, source: &Source) -> Vec<String> {
+    let original = source.instead_of.as_ref().unwrap_or(&source.id);
+    let same = |other: &&Source| other.id == *original || other.instead_of.as_ref() == Some(original);
+    context.sources.iter().filter(same).map(|other| other.id.clone()).collect()
 }
 
 /// Items as the rest of the program takes them: normalized and tagged.

@@ -148,7 +148,8 @@ fn document(platform: &str, now: Timestamp) -> Result<(Source, Page), String> {
         now.0
     );
     let url: Url = source.url.clone();
-    let meta = Meta { final_url: url, moved_to: None, validators: Validators::default(), max_age: None };
+    let validators = Validators::default();
+    let meta = Meta { final_url: url, moved_to: None, validators, max_age: None, next: None };
     Ok((source, Page { body: body.into_bytes(), content_type: Some("application/rss+xml".to_owned()), meta }))
 }
 

@@ -26,7 +26,7 @@ const TRIAL_STEPS: usize = 200;
 /// What a walk gave.
 #[derive(Clone, Debug, Default)]
 pub struct Walked {
-    /// Items read.
+    /// Items read, or scores.
     pub items: usize,
     /// Advisories that did not exist before.
     pub new_advisories: usize,
@@ -116,6 +116,10 @@ async fn run(
                 walked.complete = true;
                 return Ok(walked);
             }
+            Step::Pause(time) => {
+                tokio::time::sleep(time.min(walk::PAUSE_MAX)).await;
+                Answer::Rested
+            }
             Step::Fetch(request) => fetched(&context.client, &request).await?,
             Step::Download(request, most) => downloaded(&context.client, &context.data_dir, &request, most).await?,
             Step::Store(batch) => {
@@ -173,7 +177,7 @@ async fn store(
 ) -> Result<(), Stopped> {
     let now = context.clock.now();
     let Batch { parsed, cursor, progress } = batch;
-    walked.items += parsed.items.len();
+    walked.items += parsed.items.len() + parsed.epss.as_ref().map_or(0, |(_, scores)| scores.len());
     walked.dropped += parsed.dropped;
     let room = REPAIRS.saturating_sub(walked.repairs.len());
     walked.repairs.extend(parsed.repairs.iter().take(room).cloned());
@@ -256,6 +260,10 @@ pub async fn trial(client: &Client, folder: &Path, start: &Start<'_>, most: usiz
     for _ in 0..TRIAL_STEPS {
         answer = match walk.next(answer).map_err(Stopped::Parse)? {
             Step::Done => break,
+            Step::Pause(time) => {
+                tokio::time::sleep(time.min(walk::PAUSE_MAX)).await;
+                Answer::Rested
+            }
             Step::Fetch(request) => fetched(client, &request).await?,
             Step::Download(request, most) => downloaded(client, folder, &request, most).await?,
             Step::Store(batch) => {

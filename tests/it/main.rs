@@ -5,6 +5,7 @@ mod support;
 
 mod compose;
 mod config;
+mod databases;
 mod http;
 mod platforms;
 
