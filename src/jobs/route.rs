@@ -12,13 +12,13 @@ use crate::model::clock::Timestamp;
 use crate::model::draft::Draft;
 use crate::model::health::SourceHealth;
 use crate::model::platform::PlatformId;
-use crate::store::{StoreError, Tx, sources};
+use crate::store::{StoreError, Tx, items, sources};
 
 /// How often in a row a source has to say that it has moved for good before it is read there.
 const MOVES: i64 = 3;
 /// A document with at least so many items, none of them known, is taken for one whose names have all changed.
 const RESET: usize = 8;
-/// How far back behind the last reading an item may be dated and still be news, where names tell nothing.
+/// How far behind the newest item of another route an item may be dated and still be news.
 const OVERLAP: Duration = Duration::from_secs(24 * 3_600);
 /// How often in a row a source must have failed before another one stands in for it.
 const GIVEN_UP: i64 = 2;
@@ -64,7 +64,8 @@ pub fn moved(before: Option<(String, i64)>, meta: &Meta, read_at: &Url) -> Optio
 ///
 /// Usually all that is new is news, and at a baseline nothing is. Two documents are in between: the first one of a
 /// source that stands in for another, and one whose every item comes under a name that was never seen, as after a
-/// publisher has moved to a new system. There, what is dated before the last that could be read is history.
+/// publisher has moved to a new system. There, what is dated before the newest that is known is history, and what the
+/// source has said before in the same words.
 ///
 /// # Errors
 /// Fails where the database does.
@@ -77,15 +78,22 @@ pub fn take_in(
     now: Timestamp,
 ) -> Result<Ingested, StoreError> {
     let name = |id: &PlatformId| context.platform_name(id);
-    let read_until = match (before.baseline, &source.instead_of) {
+    let is_news: Box<dyn Fn(&Draft) -> bool> = match (before.baseline, &source.instead_of) {
         (false, None) => return ingest::drafts(tx, drafts, true, now, &name),
-        (false, Some(first)) => sources::get(tx, first)?.last_success,
-        (true, _) if drafts.len() >= RESET && ingest::none_is_known(tx, drafts)? => before.last_success,
+        (false, Some(first)) => {
+            let first = sources::get(tx, first)?;
+            let known = first.last_news.or(first.last_success).map(|at| at.minus(OVERLAP));
+            Box::new(move |draft| draft.item.published.is_some_and(|at| Some(at) >= known))
+        }
+        (true, _) if drafts.len() >= RESET && ingest::none_is_known(tx, drafts)? => {
+            let (said, until) = (items::said_before(tx, &source.id, drafts)?, before.last_news);
+            Box::new(move |draft| {
+                !said.contains(&draft.content_hash) && draft.item.published.is_none_or(|at| Some(at) >= until)
+            })
+        }
         (true, _) => return ingest::drafts(tx, drafts, false, now, &name),
     };
-    let since = read_until.map(|at| at.minus(OVERLAP));
-    let is_news = |draft: &Draft| since.is_some_and(|since| draft.item.published.is_some_and(|at| at >= since));
-    let (news, history): (Vec<Draft>, Vec<Draft>) = drafts.iter().cloned().partition(is_news);
+    let (news, history): (Vec<Draft>, Vec<Draft>) = drafts.iter().cloned().partition(|draft| is_news(draft));
     Ok(ingest::drafts(tx, &history, true, now, &name)?.and(ingest::drafts(tx, &news, false, now, &name)?))
 }
 

@@ -1,6 +1,6 @@
 //! Items and the names under which sources show them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Row, StoreError, Tx, list};
 use crate::model::advisory::AdvisoryId;
@@ -64,6 +64,24 @@ pub fn known(tx: &mut Tx<'_>, source: &str, keys: &[&str]) -> Result<HashMap<Str
 /// Fails where the database does.
 pub fn has_any(tx: &mut Tx<'_>, source: &str) -> Result<bool, StoreError> {
     Ok(tx.query_one("SELECT item FROM item_keys WHERE source = $1 LIMIT 1", &[source.into()])?.is_some())
+}
+
+/// The content hashes of `drafts` under which the source has already shown an item.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn said_before(tx: &mut Tx<'_>, source: &str, drafts: &[Draft]) -> Result<HashSet<String>, StoreError> {
+    let mut found = HashSet::new();
+    for chunk in drafts.chunks(LOOKUP) {
+        let sql =
+            format!("SELECT content_hash FROM items WHERE source = $1 AND content_hash IN ({})", list(chunk.len(), 2));
+        let mut args = vec![source.into()];
+        args.extend(chunk.iter().map(|draft| draft.content_hash.as_str().into()));
+        for row in tx.query(&sql, &args)? {
+            found.insert(row.text(0)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Stores a new item under the number `id`, and its names.

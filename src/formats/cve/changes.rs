@@ -1,17 +1,17 @@
 //! The list of changed records that the CVE Program's repository keeps: `delta.json`, or `deltaLog.json` with a month
 //! of them. Only ids and dates are taken from it: a record's address follows from its id.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::listed::{Delta, Listed, Log};
 use super::record;
 use crate::config::sources::Source;
 use crate::formats::walk::{self, Answer, Batch, Step};
-use crate::formats::{ParseError, dates, fields, pages};
+use crate::formats::{ParseError, fields, pages};
 use crate::model::clock::Timestamp;
 use crate::model::cve::CveId;
 use crate::model::item::Parsed;
@@ -38,24 +38,6 @@ struct Place {
     /// Records that changed and have not been fetched, the newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     waiting: Vec<CveId>,
-}
-
-/// One entry of the list.
-#[derive(Deserialize)]
-struct Delta {
-    #[serde(default)]
-    new: Vec<Change>,
-    #[serde(default)]
-    updated: Vec<Change>,
-}
-
-/// What changed. Fields of another type cost the entry, not the list.
-#[derive(Deserialize)]
-struct Change {
-    #[serde(rename = "cveId", default)]
-    id: Value,
-    #[serde(rename = "dateUpdated", default)]
-    at: Value,
 }
 
 /// Records to be fetched, one after the other.
@@ -92,15 +74,15 @@ impl Changes {
         }
         let reader = BufReader::new(file);
         let damaged = |fault: serde_json::Error| ParseError::unreadable(format!("{EXPECTED} is damaged: {fault}"));
-        let deltas: Vec<Delta> = match start.starts_with('[') {
-            true => serde_json::from_reader(reader).map_err(damaged)?,
-            false if start.starts_with('{') => vec![serde_json::from_reader(reader).map_err(damaged)?],
+        let listed: Listed = match start.starts_with('[') {
+            true => serde_json::from_reader::<_, Log>(reader).map_err(damaged)?.0,
+            false if start.starts_with('{') => serde_json::from_reader::<_, Delta>(reader).map_err(damaged)?.into(),
             false => return Err(fields::other_json(EXPECTED)),
         };
-        Ok(Some(Self::of(&deltas, cursor, since)))
+        Ok(Some(Self::of(listed, cursor, since)))
     }
 
-    fn of(deltas: &[Delta], cursor: Option<&str>, since: Option<Timestamp>) -> Self {
+    fn of(listed: Listed, cursor: Option<&str>, since: Option<Timestamp>) -> Self {
         let written = cursor.filter(|cursor| cursor.len() <= CURSOR_MAX);
         let known: Option<Place> = written.and_then(|cursor| serde_json::from_str(cursor).ok());
         let budget = match (since, &known) {
@@ -110,24 +92,15 @@ impl Changes {
         };
         let first = known.is_none() && since.is_none();
         let known = known.unwrap_or_default();
-        let mut parsed = Parsed::default();
-        let mut latest: BTreeMap<CveId, Timestamp> = BTreeMap::new();
-        for change in deltas.iter().flat_map(|delta| delta.new.iter().chain(&delta.updated)) {
-            let id = change.id.as_str().and_then(|id| id.parse().ok());
-            let (Some(id), Some(at)) = (id, change.at.as_str().and_then(dates::parse)) else {
-                parsed.dropped += 1;
-                continue;
-            };
-            let newest = latest.entry(id).or_insert(at);
-            *newest = at.max(*newest);
-        }
+        let Listed { latest, dropped } = listed;
+        let mut parsed = Parsed { dropped, ..Parsed::default() };
         let until = latest.values().max().copied().max(known.until);
         let after = known.until.max(since);
         let mut fresh: Vec<(Timestamp, CveId)> = latest.into_iter().map(|(id, at)| (at, id)).collect();
         fresh.retain(|(at, _)| after.is_none_or(|after| *at > after));
         fresh.sort_unstable_by(|a, b| b.cmp(a));
         let mut waiting: Vec<CveId> = fresh.into_iter().map(|(_, id)| id).collect();
-        let news: std::collections::BTreeSet<CveId> = waiting.iter().cloned().collect();
+        let news: BTreeSet<CveId> = waiting.iter().cloned().collect();
         waiting.extend(known.waiting.into_iter().filter(|id| !news.contains(id)));
         // History is what an import is for.
         waiting.truncate(if first { FIRST } else { waiting.len() });
@@ -200,19 +173,22 @@ fn path(id: &CveId) -> String {
 mod tests {
     use super::*;
 
-    fn deltas(count: usize) -> Vec<Delta> {
+    fn deltas(count: usize) -> Listed {
         let change = |n: usize| {
             let at = Timestamp::from_seconds(4_000_000_000 + n as i64).to_string();
             format!(r#"{{"cveId": "CVE-2099-{}", "dateUpdated": "{at}"}}"#, 10_000 + n)
         };
         let all: Vec<String> = (0..count).map(change).collect();
-        let text = format!(r#"[{{"new": [{}, {{"cveId": 7}}], "updated": []}}]"#, all.join(","));
-        serde_json::from_str(&text).expect("a list")
+        let text = format!(
+            r#"[{{"new": [{}, {{"cveId": [7, {{}}], "dateUpdated": {{"a": null}}}}], "updated": []}}, {{"more": 1}}]"#,
+            all.join(",")
+        );
+        serde_json::from_str::<Log>(&text).expect("a list").0
     }
 
     #[test]
     fn a_first_reading_takes_the_newest_and_leaves_no_rest() {
-        let changes = Changes::of(&deltas(900), None, None);
+        let changes = Changes::of(deltas(900), None, None);
         assert_eq!((changes.place.waiting.len(), changes.parsed.dropped), (FIRST, 1));
         assert_eq!(changes.place.waiting[0].as_str(), "CVE-2099-10899");
     }
@@ -222,10 +198,10 @@ mod tests {
         let until = Timestamp::from_seconds(4_000_000_000 + 897);
         let place = Place { until: Some(until), waiting: vec!["CVE-2098-0001".parse().expect("an id")] };
         let cursor = serde_json::to_string(&place).expect("JSON");
-        let changes = Changes::of(&deltas(900), Some(&cursor), None);
+        let changes = Changes::of(deltas(900), Some(&cursor), None);
         let ids: Vec<&str> = changes.place.waiting.iter().map(CveId::as_str).collect();
         assert_eq!(ids, ["CVE-2099-10899", "CVE-2099-10898", "CVE-2098-0001"]);
-        let hostile = Changes::of(&deltas(2), Some("{\"waiting\": [\"../../etc/passwd\"]}"), None);
+        let hostile = Changes::of(deltas(2), Some("{\"waiting\": [\"../../etc/passwd\"]}"), None);
         assert_eq!(hostile.place.waiting.len(), 2, "a cursor that cannot be read is none");
     }
 

@@ -5,6 +5,7 @@
 //! from its place beside the list, newest first, so many a poll. What is left stands in the cursor and comes next time.
 
 mod changes;
+mod listed;
 mod record;
 
 use super::archive::{Kind, sniff};

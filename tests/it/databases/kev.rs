@@ -129,3 +129,31 @@ async fn an_entry_that_another_source_knows_to_be_exploited_stays_exploited() {
     assert_eq!((&shown["exploited"], &shown["exploitation"]["kev"]), (&json!(true), &Value::Null), "{shown}");
     assert_eq!(shown["exploitation"]["according_to"], "Source eukev");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_catalog_takes_back_its_copy_does_not_keep() {
+    let web = HttpServer::start().await;
+    web.route("/kev", Reply::status(403));
+    web.route("/copy", catalog(|_| ()));
+    let mut program = Program::new();
+    let source = |id: &str, path: &str, more: &str| {
+        format!(
+            "[[source]]\nid = \"{id}\"\nname = \"{id}\"\npublisher = \"P\"\nkind = \"government\"\ncountry = \"US\"\nurl = \"{}\"\nformat = \"kev\"\nschedule = \"0 0 3 * * *\"\n{more}\n",
+            web.url(path)
+        )
+    };
+    let text = source("kev", "/kev", "") + &source("copy", "/copy", "instead_of = \"kev\"\n");
+    let path = program.file("sources.toml", &text);
+    program.set("RATTLEWATCH_SOURCES", &path.display().to_string());
+    // Given up after two tries, so the third run reads the copy.
+    for _ in 0..3 {
+        program.run();
+    }
+    assert_eq!(exploited(&program), 300, "the copy stands in");
+    web.route("/copy", Reply::status(403));
+    web.route("/kev", catalog(|_| ()));
+    program.run();
+    web.route("/kev", catalog(|all| drop(all.remove(1))));
+    let ran = program.run();
+    assert_eq!((ran["events"].as_u64(), exploited(&program)), (Some(0), 299), "{ran}");
+}
