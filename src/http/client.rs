@@ -18,6 +18,7 @@ use super::error::{self, Excess, FetchError, Phase, RedirectFault};
 use super::guard::{Guard, PortRule, Refusal};
 use super::politeness::{Hosts, Quiet};
 use super::resolver::{GuardedResolver, ListedNames};
+use super::robots;
 use super::{Fetched, Identity, Limits, Meta, Page, Request, challenge, headers, place, tls};
 use crate::model::health::Validators;
 
@@ -58,6 +59,7 @@ pub(super) struct Inner {
     listed: ListedNames,
     pub(super) limits: Limits,
     hosts: Hosts,
+    pub(super) robots: robots::Known,
 }
 
 impl fmt::Debug for Client {
@@ -111,7 +113,7 @@ impl Client {
         };
         let (usual, listed_only) = (build(false)?, build(true)?);
         let hosts = Hosts::new(&limits);
-        Ok(Self(Arc::new(Inner { usual, listed_only, guard, listed, limits, hosts })))
+        Ok(Self(Arc::new(Inner { usual, listed_only, guard, listed, limits, hosts, robots: robots::Known::default() })))
     }
 
     /// Fetches `request`, following redirects.

@@ -98,6 +98,14 @@ pub enum FetchError {
         /// Why.
         reason: Refusal,
     },
+    /// The publisher asks programs not to read it.
+    #[error("robots.txt of {host} {reason}")]
+    Robots {
+        /// Host and port.
+        host: String,
+        /// What it says.
+        reason: super::robots::Refused,
+    },
     /// A redirect that is not followed.
     #[error("{host} redirects {fault}")]
     Redirect {
@@ -342,6 +350,7 @@ mod tests {
             FetchError::Refused { host: host(), reason: Refusal::Port(25) },
             FetchError::Interrupted { host: host(), received: 12 },
             FetchError::Decode { host: host(), detail: "it is damaged or cut short".to_owned() },
+            FetchError::Robots { host: host(), reason: super::super::robots::Refused::Unread(500) },
         ];
         all.extend([200, 304, 300, 404, 418, 500].map(|status| FetchError::Status { host: host(), status }));
         all.extend([Phase::Headers, Phase::Idle, Phase::Total].map(|phase| FetchError::TimedOut {

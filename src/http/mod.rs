@@ -28,12 +28,14 @@ mod headers;
 mod limits;
 mod politeness;
 mod resolver;
+mod robots;
 pub mod tls;
 
 pub use client::{Client, ClientError};
 pub use error::{Excess, FetchError, Phase, RedirectFault, Unreachable};
 pub use guard::{Guard, Refusal};
 pub use limits::Limits;
+pub use robots::Refused as RobotsRefused;
 
 /// How the program names itself to publishers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -250,7 +250,7 @@ impl Failure {
 
     fn of_fetch(error: &FetchError) -> Self {
         let state = match error {
-            FetchError::Blocked { .. } | FetchError::Busy { .. } => HealthState::Blocked,
+            FetchError::Blocked { .. } | FetchError::Busy { .. } | FetchError::Robots { .. } => HealthState::Blocked,
             _ => HealthState::Failing,
         };
         Self { state, detail: error.to_string(), retry_after: error.retry_after() }

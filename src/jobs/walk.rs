@@ -9,6 +9,7 @@ use crate::formats::walk::{self, Answer, Batch, Start, Step, Walk};
 use crate::formats::{Begin, ParseError};
 use crate::http::{FetchError, Fetched, Request};
 use crate::model::clock::Timestamp;
+use crate::pipeline::fetch;
 use crate::store::{StoreError, epss, sources};
 
 /// How long one poll goes on; what is left is read at the next.
@@ -113,7 +114,7 @@ async fn run(
                 walked.complete = true;
                 return Ok(walked);
             }
-            Step::Fetch(request) => fetched(context, &request).await?,
+            Step::Fetch(request) => fetched(context, source, &request).await?,
             Step::Download(request, most) => downloaded(context, &request, most).await?,
             Step::Store(batch) => {
                 store(context, source, batch, purpose, &mut walked).await?;
@@ -135,8 +136,8 @@ fn panicked(source: &Source) -> ParseError {
     ParseError::Unreadable { reason }
 }
 
-async fn fetched(context: &Context, request: &Request) -> Result<Answer, Stopped> {
-    match context.client.get(request).await {
+async fn fetched(context: &Context, source: &Source, request: &Request) -> Result<Answer, Stopped> {
+    match fetch::document(&context.client, source, request).await {
         Ok(Fetched::Page(page)) => Ok(Answer::Page(Box::new(page))),
         Ok(Fetched::NotModified(_)) => Ok(Answer::Unchanged),
         Err(error) => missed(error),
@@ -154,9 +155,10 @@ async fn downloaded(context: &Context, request: &Request, most: u64) -> Result<A
 fn missed(error: FetchError) -> Result<Answer, Stopped> {
     match error {
         FetchError::Gone { .. } | FetchError::Status { status: 404, .. } => Ok(Answer::Missing),
-        FetchError::Blocked { .. } | FetchError::Busy { .. } | FetchError::Unreachable { .. } => {
-            Err(Stopped::Fetch(error))
-        }
+        FetchError::Blocked { .. }
+        | FetchError::Busy { .. }
+        | FetchError::Robots { .. }
+        | FetchError::Unreachable { .. } => Err(Stopped::Fetch(error)),
         other => Ok(Answer::Failed(other.to_string())),
     }
 }
