@@ -35,6 +35,17 @@ impl Seen {
         self.0.get(id).is_some_and(|known| known == date)
     }
 
+    /// Whether `id` has been read in any state.
+    #[must_use]
+    pub fn knows(&self, id: &str) -> bool {
+        self.0.contains_key(id)
+    }
+
+    /// The dates of change under which entries were read.
+    pub fn dates(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
+    }
+
     /// Notes that `id` has been read in the state of `date`.
     pub fn note(&mut self, id: &str, date: &str) {
         let room = self.0.len() < ENTRIES_MAX || self.0.contains_key(id);
@@ -67,6 +78,8 @@ mod tests {
         let again = Seen::from_cursor(Some(&seen.to_cursor()));
         assert_eq!(again, seen);
         assert!(again.has("2099-Jan", "2099-01-12T08:00:00Z") && !again.has("2099-Jan", "later"));
+        assert!(again.knows("2099-Jan") && !again.knows("2099-Feb"));
+        assert_eq!(again.dates().collect::<Vec<_>>(), ["2099-01-12T08:00:00Z"]);
     }
 
     #[test]

@@ -77,7 +77,11 @@ impl Client {
         file.set_path("/robots.txt");
         file.set_query(None);
         file.set_fragment(None);
-        let asked = Request { user_agent: request.user_agent.clone(), ..Request::new(file) };
+        let asked = Request {
+            user_agent: request.user_agent.clone(),
+            accept_encoding: request.accept_encoding.clone(),
+            ..Request::new(file)
+        };
         let (rules, kept) = match self.get(&asked).await {
             Ok(Fetched::Page(page)) => (Rules::parse(&page.body), page.meta.max_age.unwrap_or(KEPT)),
             Ok(Fetched::NotModified(_)) => (Rules::default(), Duration::ZERO),

@@ -210,6 +210,25 @@ fn a_month_too_large_for_memory_bounds_comes_by_a_file() {
 }
 
 #[test]
+fn a_file_of_one_month_can_be_imported() {
+    let source = crate::formats::walk::tests::source("msrc", "https://api.vendor.example/cvrf/v3.0/updates");
+    let start = Start { source: &source, key: None, cursor: None, since: Some(Timestamp(0)), now: Timestamp(0) };
+    let file = |text: String| {
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        Answer::File(file)
+    };
+    let mut walk = walk::begin(&start).unwrap();
+    match walk.next(file(month(&["CVE-2099-0001"]).to_string())).unwrap() {
+        Step::Store(batch) => assert_eq!(ids(&[batch]), ["CVE-2099-0001"]),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(walk.next(Answer::Stored), Ok(Step::Done)));
+    assert!(walk::begin(&start).unwrap().next(file("<html>".to_owned())).is_err());
+}
+
+#[test]
 fn large_months_are_stored_in_pieces_and_the_cursor_comes_with_the_last() {
     let many: Vec<String> = (0..600).map(|n| format!("CVE-2099-{n:04}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();

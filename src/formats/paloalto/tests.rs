@@ -137,6 +137,26 @@ fn an_import_turns_pages_until_all_is_older() {
 }
 
 #[test]
+fn history_that_comes_into_view_is_not_news() {
+    let list: Vec<Value> = (0..250)
+        .map(|n| entry(&format!("CVE-2098-{n:04}"), &format!("2098-01-01T{:02}:{:02}:00Z", n / 60, n % 60)))
+        .collect();
+    let answer = |path: &str| path.strip_prefix("/json/").map_or_else(|| page(&json!(list)), |id| page(&record_of(id)));
+    let (_, batches) = run(None, None, &answer).unwrap();
+    assert_eq!(titles(&batches).len(), 200, "the newest of a long page");
+    assert!(batches.iter().all(|batch| batch.parsed.repairs.is_empty()));
+    let cursor = batches.last().unwrap().cursor.clone().unwrap();
+    let (asked, _) = run(Some(&cursor), None, &answer).unwrap();
+    assert_eq!(asked.len(), 1, "what the first walk left out stays history");
+
+    // One advisory is taken off the list, so that an older one moves up.
+    let mut shifted = list[1..].to_vec();
+    shifted.push(entry("CVE-2097-0001", "2097-01-01T00:00:00Z"));
+    let answer = |path: &str| if path.starts_with("/json/") { panic!("{path}") } else { page(&json!(shifted)) };
+    assert!(run(Some(&cursor), None, &answer).unwrap().1.is_empty());
+}
+
+#[test]
 fn endless_pages_end_and_bad_records_are_told() {
     let answer = |path: &str| match path.strip_prefix("/json/") {
         Some(_) => page(&json!("<html>")),

@@ -8,7 +8,7 @@ use super::{EXPECTED, fields, id_of, listed, record};
 use crate::config::sources::Source;
 use crate::formats::seen::Seen;
 use crate::formats::walk::{Answer, Batch, Start, Step, Walk, request};
-use crate::formats::{Origin, ParseError};
+use crate::formats::{Origin, ParseError, dates};
 use crate::http::Page;
 use crate::model::clock::Timestamp;
 use crate::model::item::{Item, Parsed};
@@ -27,10 +27,12 @@ const BATCH: usize = 25;
 /// # Errors
 /// Never.
 pub fn begin(start: &Start<'_>) -> Result<Box<dyn Walk>, ParseError> {
+    let seen = Seen::from_cursor(start.cursor.filter(|_| start.since.is_none()));
     Ok(Box::new(Pages {
         source: start.source.clone(),
-        seen: if start.since.is_some() { Seen::default() } else { Seen::from_cursor(start.cursor) },
-        first: start.since.is_none() && Seen::from_cursor(start.cursor).is_empty(),
+        first: start.since.is_none() && seen.is_empty(),
+        floor: seen.dates().filter_map(dates::parse).min(),
+        seen,
         since: start.since,
         page: 1,
         listed: BTreeSet::new(),
@@ -52,11 +54,14 @@ struct Due {
 struct Pages {
     source: Source,
     seen: Seen,
+    /// Nothing was read before.
     first: bool,
+    /// The oldest change that is remembered: what is older and unknown is history.
+    floor: Option<Timestamp>,
     since: Option<Timestamp>,
     page: usize,
     listed: BTreeSet<String>,
-    /// Newest change first.
+    /// Newest change first, once the list has been read.
     due: Vec<Due>,
     batch: Parsed,
     records: usize,
@@ -143,8 +148,11 @@ impl Pages {
             let Some(id) = item.native_id.clone().as_deref().and_then(id_of) else { continue };
             let changed = fields::field(entry, "updated");
             let too_old = self.since.is_some_and(|since| item.updated.or(item.published).is_some_and(|at| at < since));
-            if too_old || self.seen.has(&id, &changed) || !self.listed.insert(id.clone()) {
-                self.listed.insert(id);
+            let repeated = !self.listed.insert(id.clone());
+            if self.is_history(&id, &item) {
+                self.seen.note(&id, &changed);
+            }
+            if too_old || repeated || self.seen.has(&id, &changed) {
                 old += 1;
                 continue;
             }
@@ -157,10 +165,31 @@ impl Pages {
         // The newest change stands first, so a page that holds something known ends the search for what is new.
         let known = old > 0 && (self.since.is_none() || old == whole);
         self.listing = !(entries.is_empty() || self.first || known || self.page >= pages);
-        if self.since.is_none() {
-            self.due.truncate(RECORDS_MAX);
+        if !self.listing {
+            self.due.sort_by_key(|due| std::cmp::Reverse(due.item.updated.or(due.item.published)));
+            self.leave_out();
         }
         Ok(())
+    }
+
+    /// Whether an advisory is unknown only because the list had no room for it until now.
+    fn is_history(&self, id: &str, item: &Item) -> bool {
+        let older = self.floor.zip(item.updated).is_some_and(|(floor, changed)| changed < floor);
+        older && !self.seen.knows(id)
+    }
+
+    /// Of more than one walk may read the newest stay: at first the others are history, and later that is said.
+    fn leave_out(&mut self) {
+        if self.since.is_some() || self.due.len() <= RECORDS_MAX {
+            return;
+        }
+        let left = self.due.split_off(RECORDS_MAX);
+        if self.first {
+            left.iter().for_each(|due| self.seen.note(&due.id, &due.changed));
+        } else {
+            let told = format!("{} advisories were left out; rattlewatch import reads them", left.len());
+            self.batch.repairs.push(told);
+        }
     }
 
     /// The record of the advisory whose turn it is; what the list says of it where there is none.
