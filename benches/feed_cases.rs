@@ -68,7 +68,7 @@ fn tell<'a>(name: &str, counts: impl Iterator<Item = &'a usize>, begun: Instant)
 
 fn entries(path: &Path) -> usize {
     let url = Url::parse("https://feed.example/feed").unwrap();
-    let origin = Origin { url: &url, content_type: None, html: None };
+    let origin = Origin::of(&url, None);
     let format = formats::by_name("feed").unwrap();
     (format.parse)(&std::fs::read(path).unwrap(), &origin).map_or(0, |parsed| parsed.items.len())
 }

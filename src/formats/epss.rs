@@ -228,7 +228,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<Parsed, ParseError> {
         let url = Url::parse("https://epss.example/epss_scores-current.csv.gz").expect("an address");
-        parse(bytes, &Origin { url: &url, content_type: None, html: None })
+        parse(bytes, &Origin::of(&url, None))
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {

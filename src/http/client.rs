@@ -14,11 +14,12 @@ use url::{Host, Url};
 
 use super::decode::{BodyReader, Coding, DecodeError};
 use super::download::{DOWNLOAD_TIME, Spool};
-use super::error::{self, Excess, FetchError, Phase, RedirectFault};
+use super::error::{Excess, FetchError, Phase, RedirectFault};
 use super::guard::{Guard, PortRule, Refusal};
 use super::politeness::{Hosts, Quiet};
 use super::resolver::{GuardedResolver, ListedNames};
-use super::{Fetched, Identity, Limits, Meta, Page, Request, challenge, headers, place, tls};
+use super::robots;
+use super::{Fetched, Identity, Limits, Meta, Page, Request, cause, challenge, headers, place, tls};
 use crate::model::health::Validators;
 
 /// Feeds first, then the other shapes that sources come in.
@@ -58,6 +59,7 @@ pub(super) struct Inner {
     listed: ListedNames,
     pub(super) limits: Limits,
     hosts: Hosts,
+    pub(super) robots: robots::Known,
 }
 
 impl fmt::Debug for Client {
@@ -111,7 +113,7 @@ impl Client {
         };
         let (usual, listed_only) = (build(false)?, build(true)?);
         let hosts = Hosts::new(&limits);
-        Ok(Self(Arc::new(Inner { usual, listed_only, guard, listed, limits, hosts })))
+        Ok(Self(Arc::new(Inner { usual, listed_only, guard, listed, limits, hosts, robots: robots::Known::default() })))
     }
 
     /// Fetches `request`, following redirects.
@@ -186,7 +188,7 @@ impl Client {
         let sending = client.get(url.clone()).headers(request_headers(request, url, hop)?).send();
         let response = match timeout(limits.headers, sending).await {
             Ok(Ok(response)) => response,
-            Ok(Err(fault)) => return Err(error::from_library(&fault, url, limits.connect)),
+            Ok(Err(fault)) => return Err(cause::from_library(&fault, url, limits.connect)),
             Err(_) => {
                 return Err(FetchError::TimedOut { host: place(url), phase: Phase::Headers, after: limits.headers });
             }

@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::model::health::Validators;
 
+mod cause;
 mod challenge;
 mod client;
 mod decode;
@@ -28,12 +29,14 @@ mod headers;
 mod limits;
 mod politeness;
 mod resolver;
+mod robots;
 pub mod tls;
 
 pub use client::{Client, ClientError};
 pub use error::{Excess, FetchError, Phase, RedirectFault, Unreachable};
 pub use guard::{Guard, Refusal};
 pub use limits::Limits;
+pub use robots::Refused as RobotsRefused;
 
 /// How the program names itself to publishers.
 #[derive(Clone, Debug, PartialEq, Eq)]

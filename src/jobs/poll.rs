@@ -291,7 +291,7 @@ impl Failure {
 
     fn of_fetch(error: &FetchError) -> Self {
         let state = match error {
-            FetchError::Blocked { .. } | FetchError::Busy { .. } => HealthState::Blocked,
+            FetchError::Blocked { .. } | FetchError::Busy { .. } | FetchError::Robots { .. } => HealthState::Blocked,
             _ => HealthState::Failing,
         };
         Self { state, detail: error.to_string(), retry_after: error.retry_after(), transient: error.is_transient() }

@@ -11,6 +11,7 @@ use crate::formats::{Begin, ParseError};
 use crate::http::{Client, FetchError, Fetched, Request};
 use crate::model::clock::Timestamp;
 use crate::model::item::Parsed;
+use crate::pipeline::fetch;
 use crate::store::{StoreError, epss, sources};
 
 /// How long one poll goes on; what is left is read at the next.
@@ -120,7 +121,7 @@ async fn run(
                 tokio::time::sleep(time.min(walk::PAUSE_MAX)).await;
                 Answer::Rested
             }
-            Step::Fetch(request) => fetched(&context.client, &request).await?,
+            Step::Fetch(request) => fetched(&context.client, source, &request).await?,
             Step::Download(request, most) => downloaded(&context.client, &context.data_dir, &request, most).await?,
             Step::Store(batch) => {
                 store(context, source, batch, purpose, &mut walked).await?;
@@ -142,8 +143,8 @@ fn panicked(source: &Source) -> ParseError {
     ParseError::Unreadable { reason }
 }
 
-async fn fetched(client: &Client, request: &Request) -> Result<Answer, Stopped> {
-    match client.get(request).await {
+async fn fetched(client: &Client, source: &Source, request: &Request) -> Result<Answer, Stopped> {
+    match fetch::document(client, source, request).await {
         Ok(Fetched::Page(page)) => Ok(Answer::Page(Box::new(page))),
         Ok(Fetched::NotModified(_)) => Ok(Answer::Unchanged),
         Err(error) => missed(error),
@@ -161,9 +162,10 @@ async fn downloaded(client: &Client, folder: &Path, request: &Request, most: u64
 fn missed(error: FetchError) -> Result<Answer, Stopped> {
     match error {
         FetchError::Gone { .. } | FetchError::Status { status: 404, .. } => Ok(Answer::Missing),
-        FetchError::Blocked { .. } | FetchError::Busy { .. } | FetchError::Unreachable { .. } => {
-            Err(Stopped::Fetch(error))
-        }
+        FetchError::Blocked { .. }
+        | FetchError::Busy { .. }
+        | FetchError::Robots { .. }
+        | FetchError::Unreachable { .. } => Err(Stopped::Fetch(error)),
         other => Ok(Answer::Failed(other.to_string())),
     }
 }
@@ -264,7 +266,7 @@ pub async fn trial(client: &Client, folder: &Path, start: &Start<'_>, most: usiz
                 tokio::time::sleep(time.min(walk::PAUSE_MAX)).await;
                 Answer::Rested
             }
-            Step::Fetch(request) => fetched(client, &request).await?,
+            Step::Fetch(request) => fetched(client, start.source, &request).await?,
             Step::Download(request, most) => downloaded(client, folder, &request, most).await?,
             Step::Store(batch) => {
                 let Parsed { items, dropped, repairs, epss, .. } = batch.parsed;

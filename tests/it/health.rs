@@ -58,7 +58,7 @@ async fn each_state_is_shown_with_its_reason_and_told_to_the_operator_once() {
         program.run();
         for (id, reason) in [
             ("blocked", "shuts us out"),
-            ("changed", "the page has changed"),
+            ("changed", "has changed"),
             ("degraded", ""),
             ("failing", "answers with status 500"),
             ("ok", ""),

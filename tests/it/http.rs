@@ -16,6 +16,7 @@ mod limits;
 mod politeness;
 mod redirects;
 mod refusals;
+mod robots;
 mod tls;
 
 /// Small enough that no test waits long, wide enough that a busy machine does not trip over them.

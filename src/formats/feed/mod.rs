@@ -9,7 +9,7 @@ mod entry;
 mod json_feed;
 mod repair;
 mod salvage;
-mod scan;
+pub(super) mod scan;
 
 #[cfg(test)]
 mod tests;

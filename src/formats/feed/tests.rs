@@ -6,7 +6,7 @@ use super::*;
 
 fn read(source: &str) -> Result<Parsed, ParseError> {
     let url = Url::parse("https://feeds.vendor.example/all.xml").unwrap();
-    parse(source.as_bytes(), &Origin { url: &url, content_type: Some("text/html"), html: None })
+    parse(source.as_bytes(), &Origin::of(&url, Some("text/html")))
 }
 
 fn rss(items: &str) -> String {

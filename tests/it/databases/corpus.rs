@@ -18,7 +18,7 @@ fn read(format: &str, path: &Path) -> Parsed {
     let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
     let url = format!("https://publisher.example/{name}").parse().expect("an address");
     let bytes = std::fs::read(path).expect("it can be read");
-    let origin = Origin { url: &url, content_type: None, html: None };
+    let origin = Origin::of(&url, None);
     let format = by_name(format).expect("it is listed");
     (format.parse)(&bytes, &origin).unwrap_or_else(|fault| panic!("{path:?}: {fault}"))
 }
