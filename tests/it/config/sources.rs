@@ -268,21 +268,32 @@ proptest! {
 }
 
 #[test]
-fn the_shipped_sources_load_and_are_spread_over_the_hour() {
-    let known = Known { formats: &FORMATS, platforms: None, check_selector: &check_selector };
+fn the_shipped_sources_are_many_explained_and_spread_over_the_hour() {
+    let formats = rattlewatch::formats::names();
+    let known = Known { formats: &formats, platforms: None, check_selector: &check_selector };
     let sources = load(None, &known).unwrap_or_else(|error| panic!("{error}"));
-    assert!(sources.len() >= 20, "{} sources", sources.len());
-    assert!(sources.iter().all(|source| source.url.scheme() == "https"));
-    let mut starts = BTreeMap::new();
+    assert!(sources.len() >= 200, "{} sources", sources.len());
+    let (mut urls, mut starts) = (BTreeMap::new(), BTreeMap::new());
     let now = chrono::DateTime::from_timestamp(1_795_392_000, 0).expect("an instant");
-    for source in sources.iter().filter(|source| source.enabled) {
+    for source in &sources {
+        let id = &source.id;
+        assert!(!source.sets.is_empty(), "{id} belongs to no set");
+        assert_eq!(source.enabled, source.off_because.is_none(), "{id}: one that is off says why");
+        if !source.enabled {
+            continue;
+        }
+        assert_eq!(source.url.scheme(), "https", "{id}");
+        if let Some(other) = urls.insert(&source.url, id) {
+            panic!("{id} and {other} are both read at {}", source.url);
+        }
+        let host = source.url.host_str().unwrap_or_default();
         for start in source.schedule.after(&now).take_while(|start| *start < now + chrono::TimeDelta::hours(1)) {
-            if let Some(other) = starts.insert(start, &source.id) {
-                panic!("{} and {other} both start at {start}", source.id);
+            if let Some(other) = starts.insert((host, start), id) {
+                panic!("{id} and {other} of one host both start at {start}");
             }
         }
     }
-    assert!(BUILT_IN.len() < 64 * 1024);
+    assert!(BUILT_IN.len() < 256 * 1024);
 }
 
 #[test]
