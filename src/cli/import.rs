@@ -62,6 +62,7 @@ impl From<Stopped> for Failure {
         Self::Failed(match stopped {
             Stopped::Store(error) => anyhow::Error::new(error).context(NEXT),
             Stopped::Fetch(error) => anyhow::Error::new(error).context(NEXT),
+            Stopped::Mail(error) => anyhow::Error::new(error).context(NEXT),
             Stopped::Parse(error) => anyhow::Error::new(error).context(NEXT),
         })
     }

@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 use super::table::Table;
 use super::{Failure, Global, Outcome, output, start};
 use crate::config::fault::closest;
+use crate::config::settings::{Secret, Settings};
 use crate::config::sources::Source;
-use crate::http::Fetched;
+use crate::http::{self, Fetched};
+use crate::jobs::post;
 use crate::model::clock::Timestamp;
 use crate::model::health::{SourceHealth, Validators};
+use crate::model::item::Parsed;
 use crate::model::text;
 use crate::pipeline::{fetch, normalize, parse, tag};
-use crate::platforms::Matcher;
+use crate::platforms::{Catalog, Matcher};
 use crate::store::sources;
 
 /// `sources` commands.
@@ -142,8 +145,25 @@ async fn test(global: &Global, target: &str, as_json: bool) -> Outcome {
         None if target.contains("://") => guessed(target)?,
         None => return Err(Failure::Usage(unknown(all.iter(), target))),
     };
-    let client = start::client(&settings)?;
-    let page = match fetch::page(&client, &source, Validators::default()).await? {
+    let (parsed, place) = match &source.mailbox {
+        Some(_) => mail(&settings, &source).await?,
+        None => document(&settings, &mut source, target).await?,
+    };
+    show(&catalog, &source, parsed, &place, as_json)
+}
+
+/// What a mailbox would give, and what it is called.
+async fn mail(settings: &Settings, source: &Source) -> Result<(Parsed, String), Failure> {
+    let key = source.key.as_ref().and_then(|name| settings.api_keys.get(name)).map(Secret::expose);
+    let now = crate::model::clock::Clock::system().now();
+    let parsed = post::look(&start::mail_client(settings), source, key, now).await?;
+    Ok((parsed, http::redact(&source.url)))
+}
+
+/// What a document would give, and where it was found.
+async fn document(settings: &Settings, source: &mut Source, target: &str) -> Result<(Parsed, String), Failure> {
+    let client = start::client(settings)?;
+    let page = match fetch::page(&client, source, Validators::default()).await? {
         Fetched::Page(page) => page,
         Fetched::NotModified(_) => {
             return Err(Failure::Failed(anyhow::anyhow!("it answered 304 (not modified) to an unconditional request")));
@@ -155,10 +175,13 @@ async fn test(global: &Global, target: &str, as_json: bool) -> Outcome {
     {
         "kev".clone_into(&mut source.format);
     }
-    let parsed = parse::items(&source, &page)?;
+    Ok((parse::items(source, &page)?, page.meta.final_url.to_string()))
+}
+
+fn show(catalog: &Catalog, source: &Source, parsed: Parsed, place: &str, as_json: bool) -> Outcome {
     let (dropped, repairs) = (parsed.dropped, parsed.repairs);
-    let mut drafts = normalize::drafts(&source, parsed.items, crate::model::clock::Clock::system().now());
-    tag::all(&Matcher::new(&catalog), &source, &mut drafts);
+    let mut drafts = normalize::drafts(source, parsed.items, crate::model::clock::Clock::system().now());
+    tag::all(&Matcher::new(catalog), source, &mut drafts);
     if as_json {
         output::json(&json!({ "items": drafts, "dropped": dropped, "repairs": repairs }))?;
         return Ok(ExitCode::SUCCESS);
@@ -175,11 +198,7 @@ async fn test(global: &Global, target: &str, as_json: bool) -> Outcome {
         ]);
     }
     output::raw(&table.render());
-    output::line(&format!(
-        "{} items would be taken from {}, {dropped} could not be read",
-        drafts.len(),
-        page.meta.final_url
-    ));
+    output::line(&format!("{} items would be taken from {place}, {dropped} could not be read", drafts.len()));
     for repair in repairs {
         output::line(&format!("repaired: {repair}"));
     }

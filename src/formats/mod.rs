@@ -19,6 +19,7 @@ mod feed;
 mod html;
 mod json;
 mod kev;
+pub mod mailbox;
 mod pages;
 pub mod walk;
 
@@ -55,7 +56,7 @@ pub struct Format {
 pub type Begin = for<'a> fn(&walk::Start<'a>) -> Result<Box<dyn walk::Walk>, ParseError>;
 
 /// Every format, by name.
-pub const FORMATS: &[Format] = &[feed::FEED, html::HTML, kev::KEV];
+pub const FORMATS: &[Format] = &[feed::FEED, html::HTML, kev::KEV, mailbox::MAILBOX];
 
 /// The format called `name`.
 #[must_use]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::channels::Channel;
 use crate::config::sources::Source;
 use crate::http::Client;
+use crate::mailbox;
 use crate::model::clock::Clock;
 use crate::model::platform::PlatformId;
 use crate::pipeline::compose::Composer;
@@ -25,6 +26,8 @@ pub struct Parts {
     pub clock: Clock,
     /// The one outgoing HTTP client.
     pub client: Client,
+    /// What opens mailboxes.
+    pub mail_client: mailbox::Client,
     /// Every source, enabled or not.
     pub sources: Vec<Source>,
     /// The platforms.

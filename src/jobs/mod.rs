@@ -3,6 +3,7 @@
 
 pub mod context;
 pub mod poll;
+pub mod post;
 pub mod ingest;
 pub mod fan_out;
 pub mod letters;

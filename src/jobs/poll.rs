@@ -11,6 +11,7 @@ use super::walk::{self, Stopped, Walked};
 use crate::config::sources::Source;
 use crate::formats::{self, ParseError};
 use crate::http::{FetchError, Fetched, Page};
+use crate::mailbox::MailError;
 use crate::model::clock::Timestamp;
 use crate::model::draft::Draft;
 use crate::model::health::{HealthState, SourceHealth, Validators};
@@ -127,6 +128,7 @@ async fn walked(
         Ok(walked) => walked,
         Err(Stopped::Store(error)) => return Err(error),
         Err(Stopped::Fetch(error)) => return fail(context, source, before, Failure::of_fetch(&error)).await,
+        Err(Stopped::Mail(error)) => return fail(context, source, before, Failure::of_mail(&error)).await,
         Err(Stopped::Parse(error)) => return fail(context, source, before, Failure::of_parse(&error)).await,
     };
     let detail = describe(walked.dropped, &walked.repairs);
@@ -254,6 +256,14 @@ impl Failure {
             _ => HealthState::Failing,
         };
         Self { state, detail: error.to_string(), retry_after: error.retry_after() }
+    }
+
+    fn of_mail(error: &MailError) -> Self {
+        let state = match error {
+            MailError::Refused(_) => HealthState::Blocked,
+            MailError::Failed(_) => HealthState::Failing,
+        };
+        Self { state, detail: error.to_string(), retry_after: None }
     }
 
     fn of_parse(error: &ParseError) -> Self {

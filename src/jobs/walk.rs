@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::ingest::Ingested;
+use super::post::Post;
 use super::{Context, ingest, poll};
 use crate::config::sources::Source;
 use crate::formats::walk::{self, Answer, Batch, Start, Step, Walk};
 use crate::formats::{Begin, ParseError};
 use crate::http::{FetchError, Fetched, Request};
+use crate::mailbox::MailError;
 use crate::model::clock::Timestamp;
 use crate::store::{StoreError, epss, sources};
 
@@ -43,6 +45,8 @@ pub enum Stopped {
     Store(StoreError),
     /// The publisher refuses us, or asks for patience.
     Fetch(FetchError),
+    /// The mailbox refuses us, or cannot be reached.
+    Mail(MailError),
     /// The source cannot be read on.
     Parse(ParseError),
 }
@@ -98,6 +102,7 @@ async fn run(
 ) -> Result<Walked, Stopped> {
     let mut walked = Walked::default();
     let mut seen_alive = Instant::now();
+    let mut post = Post::default();
     loop {
         // Reading documents is work for a processor, not for the threads that wait on sockets.
         let (kept, step) = tokio::task::spawn_blocking(move || {
@@ -115,6 +120,10 @@ async fn run(
             }
             Step::Fetch(request) => fetched(context, &request).await?,
             Step::Download(request, most) => downloaded(context, &request, most).await?,
+            Step::Messages(wanted) => {
+                let key = context.key(source);
+                post.next(&context.mail_client, source, key, &wanted).await.map_err(Stopped::Mail)?
+            }
             Step::Store(batch) => {
                 store(context, source, batch, purpose, &mut walked).await?;
                 Answer::Stored

@@ -3,6 +3,7 @@
 use regex::RegexBuilder;
 use url::Url;
 
+use super::mailbox::{self, MailPlace};
 use super::written::{WrittenHtml, WrittenSource};
 use super::{HtmlRules, Known, Source, SourceKind};
 use crate::config::fault::{Faults, quoted, suggestion};
@@ -12,6 +13,8 @@ use crate::model::platform::PlatformId;
 
 /// The format that reads pages by the rules in `[source.html]`.
 const HTML: &str = "html";
+/// The format that reads mail by the rules in `[source.mailbox]`.
+const MAILBOX: &str = "mailbox";
 /// Longest id, in bytes.
 const ID_MAX: usize = 64;
 /// Longest name of a source or publisher, in characters.
@@ -35,7 +38,11 @@ pub(super) fn check(written: &WrittenSource, known: &Known<'_>, faults: &mut Fau
     let publisher = judge.value("publisher", written.publisher.as_ref(), name_of_publisher);
     let kind = judge.value("kind", written.kind.as_ref(), kind);
     let country = judge.value("country", written.country.as_ref(), country);
-    let url = judge.value("url", written.url.as_ref(), url);
+    let mail = written.format.as_ref().is_some_and(|format| format.value == MAILBOX);
+    let (url, place) = match mail {
+        true => judge.value("url", written.url.as_ref(), mailbox::address).unzip(),
+        false => (judge.value("url", written.url.as_ref(), url), None),
+    };
     let format = judge.value("format", written.format.as_ref(), |text| format(text, known.formats));
     let schedule = judge.value("schedule", written.schedule.as_ref(), schedule);
     let user_agent = judge.value("user_agent", written.user_agent.as_ref(), header);
@@ -47,9 +54,14 @@ pub(super) fn check(written: &WrittenSource, known: &Known<'_>, faults: &mut Fau
     let needs_key = judge.value("needs_key", written.needs_key.as_ref(), set_name);
     judge.value("note", written.note.as_ref(), sentence);
     judge.html_fits(written);
+    judge.mailbox_fits(written, place.as_ref());
     judge.off_is_explained(written);
     let silent_days = judge.silent_days(written);
     let html = written.html.as_ref().map(|html| rules(html, known, faults));
+    let mailbox = match (&written.mailbox, place) {
+        (Some(written), Some(place)) => Some(mailbox::rules(written, place, faults)),
+        _ => None,
+    };
     let enabled = written.enabled.as_ref().is_none_or(|enabled| enabled.value);
     let (schedule, schedule_text) = (schedule?, written.schedule.as_ref()?.value.clone());
     Some(Source {
@@ -73,6 +85,10 @@ pub(super) fn check(written: &WrittenSource, known: &Known<'_>, faults: &mut Fau
         key: key.or_else(|| needs_key.clone()),
         needs_key,
         html: match html {
+            None => None,
+            Some(rules) => Some(rules?),
+        },
+        mailbox: match mailbox {
             None => None,
             Some(rules) => Some(rules?),
         },
@@ -145,6 +161,27 @@ impl Judge<'_, '_> {
                 self.tell(html.line, "html", message);
             }
             _ => {}
+        }
+    }
+
+    /// The format `mailbox` and `[source.mailbox]` need each other, and a mail server needs a password.
+    fn mailbox_fits(&mut self, written: &WrittenSource, place: Option<&MailPlace>) {
+        let Some(format) = &written.format else { return };
+        match (&written.mailbox, format.value == MAILBOX) {
+            (None, true) => {
+                let message = "missing; the format mailbox needs [source.mailbox] with from, a list of senders";
+                self.tell(format.line, "mailbox", message);
+            }
+            (Some(mailbox), false) => {
+                let message = format!("is only for the format mailbox, not {}; remove it", quoted(&format.value));
+                self.tell(mailbox.line, "mailbox", message);
+            }
+            _ => {}
+        }
+        let named = written.key.is_some() || written.needs_key.is_some();
+        if matches!(place, Some(MailPlace::Imap { .. })) && !named {
+            let message = "missing; write the name under which api_keys holds the mailbox's password";
+            self.tell(format.line, "needs_key", message);
         }
     }
 }

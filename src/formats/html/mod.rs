@@ -4,7 +4,7 @@
 //! the page is called). A page that fails it is [`ParseError::Changed`], and a challenge or a login in its place is
 //! [`ParseError::NotThis`]: neither is ever "no news".
 
-mod guard;
+pub(super) mod guard;
 
 use std::collections::HashMap;
 
