@@ -6,6 +6,7 @@ mod support;
 mod compose;
 mod config;
 mod http;
+mod mailbox;
 mod platforms;
 
 mod formats;

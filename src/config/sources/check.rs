@@ -38,11 +38,7 @@ pub(super) fn check(written: &WrittenSource, known: &Known<'_>, faults: &mut Fau
     let publisher = judge.value("publisher", written.publisher.as_ref(), name_of_publisher);
     let kind = judge.value("kind", written.kind.as_ref(), kind);
     let country = judge.value("country", written.country.as_ref(), country);
-    let mail = written.format.as_ref().is_some_and(|format| format.value == MAILBOX);
-    let (url, place) = match mail {
-        true => judge.value("url", written.url.as_ref(), mailbox::address).unzip(),
-        false => (judge.value("url", written.url.as_ref(), url), None),
-    };
+    let (url, place) = judge.address(written);
     let format = judge.value("format", written.format.as_ref(), |text| format(text, known.formats));
     let schedule = judge.value("schedule", written.schedule.as_ref(), schedule);
     let user_agent = judge.value("user_agent", written.user_agent.as_ref(), header);
@@ -84,14 +80,8 @@ pub(super) fn check(written: &WrittenSource, known: &Known<'_>, faults: &mut Fau
         instead_of: written.instead_of.as_ref().map(|other| other.value.clone()),
         key: key.or_else(|| needs_key.clone()),
         needs_key,
-        html: match html {
-            None => None,
-            Some(rules) => Some(rules?),
-        },
-        mailbox: match mailbox {
-            None => None,
-            Some(rules) => Some(rules?),
-        },
+        html: html.map_or(Some(None), |rules| rules.map(Some))?,
+        mailbox: mailbox.map_or(Some(None), |rules| rules.map(Some))?,
     })
 }
 
@@ -115,6 +105,14 @@ impl Judge<'_, '_> {
     ) -> Option<T> {
         let written = written?;
         read(&written.value).map_err(|message| self.tell(written.line, key, message)).ok()
+    }
+
+    /// Where to look, and what that means where it is a mailbox.
+    fn address(&mut self, written: &WrittenSource) -> (Option<Url>, Option<MailPlace>) {
+        match written.format.as_ref().is_some_and(|format| format.value == MAILBOX) {
+            true => self.value("url", written.url.as_ref(), mailbox::address).unzip(),
+            false => (self.value("url", written.url.as_ref(), url), None),
+        }
     }
 
     fn platform(&mut self, id: &At<String>, known: &Known<'_>) -> Option<PlatformId> {

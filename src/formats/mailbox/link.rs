@@ -41,7 +41,7 @@ const MACHINERY: &[&str] = &[
     "view-online",
     "viewonline",
     "view_online",
-    "in-browser",
+    "browser",
     "privacy",
     "terms",
     "legal",

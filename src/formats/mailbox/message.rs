@@ -109,10 +109,17 @@ fn name(message: &Message<'_>, bytes: &[u8]) -> String {
 /// list appended, a line that asks for another mail program).
 fn text_of(bodies: &mime::Bodies) -> String {
     let plain = draft::plain_body(&bodies.plain);
-    match bodies.html.as_deref().map(draft::body) {
+    match bodies.html.as_deref().map(|html| draft::body(shown(html))) {
         Some(html) if plain.is_empty() || html.len() > STUB_TIMES * plain.len() => html,
         _ => plain,
     }
+}
+
+/// A page without its head, whose title would else stand before the text.
+fn shown(html: &str) -> &str {
+    let start = memchr::memmem::find_iter(html.as_bytes(), b"<")
+        .find(|at| html.as_bytes().get(at + 1..at + 5).is_some_and(|name| name.eq_ignore_ascii_case(b"body")));
+    start.map_or(html, |at| &html[at..])
 }
 
 /// The strictest TLP label in the subject, or in a line of its own at the start of the text: where TLP 2.0 (section 3)
