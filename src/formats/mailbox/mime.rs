@@ -65,10 +65,11 @@ fn part(parser: &MessageParser, bytes: &[u8], depth: usize, bodies: &mut Bodies)
                 part(parser, inner, depth + 1, bodies)?;
             }
         }
-        None | Some(("text", _)) if attached => {}
+        None | Some(("text", "plain" | "html" | "")) if attached => {}
         // What has a name is a file, unless it is all that there is.
         Some(("text", _)) if depth > 0 && kind.is_some_and(|kind| kind.has_attribute("name")) => {}
-        None | Some(("text", _)) => leaf(parser, &headed, bodies),
+        // Other kinds (calendars, enriched text, pages for telephones) repeat what these say.
+        None | Some(("text", "plain" | "html" | "")) => leaf(parser, &headed, bodies),
         Some(_) => {}
     }
     Ok(())

@@ -158,6 +158,13 @@ fn a_stub_of_plain_text_does_not_hide_the_message() {
 }
 
 #[test]
+fn of_alternatives_only_plain_text_and_html_are_read() {
+    let message = "From: a@vendor.example\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\nIn plain words.\r\n--b\r\n\
+                   Content-Type: text/x-amp-html\r\n\r\n<html amp4email>\r\n--b\r\nContent-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n--b--\r\n";
+    assert_eq!(one(message.as_bytes()).expect("a message").items[0].text, "In plain words.");
+}
+
+#[test]
 fn a_forwarded_message_is_not_read_as_the_senders_own_words() {
     let message = "From: a@vendor.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee below.\r\n--b\r\n\
                    Content-Type: message/rfc822\r\n\r\nFrom: c@d.example\r\nSubject: x\r\n\r\nCVE-2099-1\r\n--b--\r\n";
