@@ -13,7 +13,7 @@ use url::Url;
 
 fn main() {
     let url: Url = "https://cert.example/feed".parse().expect("a constant");
-    let origin = Origin { url: &url, content_type: None, html: None };
+    let origin = Origin::of(&url, None);
     for (name, format, document) in [("feed", "feed", feed()), ("kev", "kev", kev())] {
         let format = formats::by_name(format).expect("it is listed");
         let items = (format.parse)(document.as_bytes(), &origin).expect("it can be read").items.len();

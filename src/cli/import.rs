@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{Failure, Global, Outcome, output, start};
-use crate::jobs::walk::{self, Stopped, Walked};
+use crate::jobs::walk::{self, Walked};
 use crate::model::clock::Timestamp;
 
 /// What `import` takes.
@@ -51,21 +51,10 @@ pub(super) fn main(global: &Global, arguments: &Arguments) -> Outcome {
         let walked = walk::import(&context, &source, arguments.since, file, &show).await;
         bar.finish_and_clear();
         context.store.clone().close().await;
-        report(&source.id, walked?, begun, arguments.json)?;
+        let walked = walked.context("what was read before is kept; run the same command again to go on")?;
+        report(&source.id, walked, begun, arguments.json)?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-impl From<Stopped> for Failure {
-    fn from(stopped: Stopped) -> Self {
-        const NEXT: &str = "what was read before is kept; run the same command again to go on";
-        Self::Failed(match stopped {
-            Stopped::Store(error) => anyhow::Error::new(error).context(NEXT),
-            Stopped::Fetch(error) => anyhow::Error::new(error).context(NEXT),
-            Stopped::Mail(error) => anyhow::Error::new(error).context(NEXT),
-            Stopped::Parse(error) => anyhow::Error::new(error).context(NEXT),
-        })
-    }
 }
 
 fn bar(quiet: bool) -> ProgressBar {

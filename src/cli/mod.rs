@@ -15,6 +15,7 @@ mod start;
 mod subscriber;
 mod table;
 mod tag;
+mod trial;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

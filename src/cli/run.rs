@@ -13,8 +13,9 @@ use tokio::sync::mpsc;
 use super::table::Table;
 use super::{Failure, Global, Outcome, output, start};
 use crate::config::sources::Source;
-use crate::jobs::Context;
 use crate::jobs::runner::{self, Pass, Progress};
+use crate::jobs::{Context, route};
+use crate::store::sources;
 
 /// What `run` takes.
 #[derive(Debug, Args)]
@@ -50,7 +51,9 @@ pub(super) fn main(global: &Global, arguments: &Arguments) -> Outcome {
 
 async fn choose(context: &Context, arguments: &Arguments) -> Result<Vec<Source>, Failure> {
     if arguments.all {
-        return Ok(context.sources.iter().filter(|source| source.enabled).cloned().collect());
+        let health = context.store.read(sources::all).await?;
+        let read = |source: &&Source| source.enabled && !route::stands_by(source, &health);
+        return Ok(context.sources.iter().filter(read).cloned().collect());
     }
     if arguments.source.is_empty() {
         return Ok(runner::due(context, context.clock.now()).await?);

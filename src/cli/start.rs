@@ -183,6 +183,8 @@ pub(super) async fn join(
         fetch_concurrency: settings.fetch_concurrency,
         send_concurrency: settings.smtp_connections,
         keys: settings.api_keys.iter().map(|(name, key)| (name.clone(), key.expose().to_owned())).collect(),
+        operator: settings.operator.as_ref().map(|operator| operator.address.clone()),
+        heartbeat: settings.heartbeat.clone(),
         data_dir: settings.data_dir.clone(),
         mail_client: mail_client(settings),
         from_domain,

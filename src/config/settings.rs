@@ -52,6 +52,15 @@ impl fmt::Display for Secret {
     }
 }
 
+/// Who hears that all is well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heartbeat {
+    /// A URL that is called.
+    Call(Url),
+    /// An address that is mailed.
+    Mail(String),
+}
+
 /// Where everything is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
@@ -173,8 +182,8 @@ pub struct Settings {
     pub api_keys: BTreeMap<String, Secret>,
     /// Who is told of sources that cannot be read.
     pub operator: Option<Mailbox>,
-    /// Called when a test advisory has come through.
-    pub heartbeat_url: Option<Url>,
+    /// Told once a day when a test advisory has come through.
+    pub heartbeat: Option<Heartbeat>,
     /// The file to use in place of the built-in platforms.
     pub platforms: Option<PathBuf>,
     /// Most sources fetched at a time, 1 to 64.
@@ -258,7 +267,7 @@ impl Reader {
         let sources_off = self.value("sources_off", None, values::names);
         let api_keys = self.value("api_keys", None, values::keys);
         let operator = self.value("operator", None, values::mailbox);
-        let heartbeat_url = self.value("heartbeat_url", None, values::web_url);
+        let heartbeat = self.value("heartbeat", None, values::heartbeat);
         let platforms = self.value("platforms", None, values::file);
         let fetch_concurrency = self.value("fetch_concurrency", None, values::at_once);
         let allow_networks = self.value("allow_networks", None, values::networks);
@@ -281,7 +290,7 @@ impl Reader {
             sources_off: sources_off?,
             api_keys: api_keys.unwrap_or_default(),
             operator,
-            heartbeat_url,
+            heartbeat,
             platforms,
             fetch_concurrency: fetch_concurrency?,
             allow_networks: allow_networks?,

@@ -5,6 +5,7 @@
 
 mod check;
 mod mailbox;
+mod rules;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,6 +164,8 @@ pub struct Source {
     pub html: Option<HtmlRules>,
     /// Where the mail is and whose is taken; present exactly when the format is `mailbox`.
     pub mailbox: Option<MailboxRules>,
+    /// How to read a list in JSON; present exactly when the format is `json`.
+    pub json: Option<JsonRules>,
     /// The groups that it belongs to, such as `us-government`; they are switched together.
     pub sets: Vec<String>,
     /// Days without news that are normal for it.
@@ -221,16 +224,21 @@ impl Switches<'_> {
 }
 
 /// How to read items from a page: CSS selectors, relative to the item, and a canary.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HtmlRules {
-    /// Selects each item.
+    /// Selects each item; every link where only `link_pattern` is written.
     pub item: String,
     /// Selects the title in it; the item's own text where absent.
     pub title: Option<String>,
     /// Selects the link in it; the item itself where absent.
     pub link: Option<String>,
+    /// A regular expression that an item's absolute address must match; what leads elsewhere is no item.
+    pub link_pattern: Option<String>,
     /// Selects the date in it (its `datetime` attribute, else its text); absent: a date in the link's path is used.
     pub date: Option<String>,
+    /// A regular expression that finds the date in the text of `date`, else in that of the item or in its address: the
+    /// groups `year`, `month` and `day`, else the first group, else all that matches.
+    pub date_pattern: Option<String>,
     /// Selects the summary in it.
     pub summary: Option<String>,
     /// A regular expression that an item's title must match to be taken; others are passed over.
@@ -239,4 +247,29 @@ pub struct HtmlRules {
     pub min_items: usize,
     /// A regular expression that the page's `<title>` must match, else the page has changed.
     pub page_title: Option<String>,
+}
+
+/// How to read items from a list in JSON: pointers (RFC 6901), relative to the item but for `items`, and a canary.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JsonRules {
+    /// Where the list is in the document; empty where the document is the list.
+    pub items: String,
+    /// Where the title is.
+    pub title: String,
+    /// Where the link is; the id where only `link_prefix` is written.
+    pub link: Option<String>,
+    /// What stands before the link to make an address of it.
+    pub link_prefix: Option<String>,
+    /// Where the publisher's own id is.
+    pub id: Option<String>,
+    /// Where the date is.
+    pub date: Option<String>,
+    /// Where the text is, plain or HTML.
+    pub text: Option<String>,
+    /// Where the TLP label is; absent where all is public.
+    pub tlp: Option<String>,
+    /// A regular expression that an item's title must match to be taken; others are passed over.
+    pub keep: Option<String>,
+    /// Fewer items than this (before `keep`) mean that the list has changed.
+    pub min_items: usize,
 }

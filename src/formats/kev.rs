@@ -122,7 +122,7 @@ mod tests {
 
     fn read(source: &str) -> Result<Parsed, ParseError> {
         let url = Url::parse("https://www.cisa.gov/feeds/known_exploited_vulnerabilities.json").expect("an address");
-        parse(source.as_bytes(), &Origin { url: &url, content_type: Some("application/json"), html: None })
+        parse(source.as_bytes(), &Origin::of(&url, Some("application/json")))
     }
 
     fn entry(cve: &str) -> String {

@@ -12,22 +12,39 @@
 pub mod dates;
 pub mod plain;
 
+mod archive;
+mod bulk;
+mod cisco;
+mod cve;
 mod decode;
 mod draft;
+mod elements;
 mod entities;
+mod epss;
+mod eukev;
+mod euvd;
 mod feed;
+mod fields;
+mod ghsa;
 mod html;
 mod json;
 mod kev;
+mod loose;
 pub mod mailbox;
+mod msrc;
+mod nvd;
+mod osv;
 mod pages;
+mod paloalto;
+mod score;
+mod seen;
 pub mod walk;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use url::Url;
 
-use crate::config::sources::HtmlRules;
+use crate::config::sources::{HtmlRules, JsonRules};
 use crate::model::item::Parsed;
 
 pub use html::check_selector;
@@ -40,6 +57,16 @@ pub struct Origin<'a> {
     pub content_type: Option<&'a str>,
     /// How to read a page; present for the format `html`.
     pub html: Option<&'a HtmlRules>,
+    /// How to read a list in JSON; present for the format `json`.
+    pub json: Option<&'a JsonRules>,
+}
+
+impl<'a> Origin<'a> {
+    /// A document whose reader needs no rules.
+    #[must_use]
+    pub const fn of(url: &'a Url, content_type: Option<&'a str>) -> Self {
+        Self { url, content_type, html: None, json: None }
+    }
 }
 
 /// A source format.
@@ -56,7 +83,23 @@ pub struct Format {
 pub type Begin = for<'a> fn(&walk::Start<'a>) -> Result<Box<dyn walk::Walk>, ParseError>;
 
 /// Every format, by name.
-pub const FORMATS: &[Format] = &[feed::FEED, html::HTML, kev::KEV, mailbox::MAILBOX];
+pub const FORMATS: &[Format] = &[
+    cisco::CISCO,
+    cve::CVE,
+    epss::EPSS,
+    eukev::EUKEV,
+    euvd::EUVD,
+    feed::FEED,
+    ghsa::GHSA,
+    html::HTML,
+    json::JSON,
+    kev::KEV,
+    mailbox::MAILBOX,
+    msrc::MSRC,
+    nvd::NVD,
+    osv::OSV,
+    paloalto::PALOALTO,
+];
 
 /// The format called `name`.
 #[must_use]
@@ -81,8 +124,8 @@ pub enum ParseError {
         /// What came, such as `a login page`.
         found: String,
     },
-    /// The canary of a page failed: it is no longer laid out as the rules say.
-    #[error("the page has changed: {reason}; check the source's selectors against the page")]
+    /// The canary of a page or a list failed: it is no longer laid out as the rules say.
+    #[error("what the address shows has changed: {reason}; check the source's rules against it")]
     Changed {
         /// Which check failed, with the figures.
         reason: String,

@@ -5,72 +5,10 @@
 //! entities are decoded. What only looks like a tag (`versions < 3`, `https://<host>/`) stays. Time is linear in the
 //! input whatever it holds, and the output is bounded.
 
+use super::elements::{Class, class};
 use super::entities;
 use crate::model::item::TEXT_MAX;
 use crate::model::text;
-
-/// Elements that stand in lines of their own.
-const BLOCKS: &[&str] = &[
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "body",
-    "br",
-    "caption",
-    "center",
-    "dd",
-    "details",
-    "dialog",
-    "div",
-    "dl",
-    "dt",
-    "fieldset",
-    "figcaption",
-    "figure",
-    "footer",
-    "form",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "header",
-    "hr",
-    "html",
-    "legend",
-    "li",
-    "main",
-    "menu",
-    "nav",
-    "ol",
-    "optgroup",
-    "option",
-    "p",
-    "pre",
-    "section",
-    "summary",
-    "table",
-    "tbody",
-    "tfoot",
-    "thead",
-    "title",
-    "tr",
-    "ul",
-];
-
-/// Elements that stand within a line, or show nothing.
-const INLINES: &[&str] = &[
-    "a", "abbr", "acronym", "area", "audio", "b", "base", "bdi", "bdo", "big", "button", "canvas", "cite", "code",
-    "col", "colgroup", "data", "datalist", "del", "dfn", "em", "embed", "font", "head", "i", "iframe", "img", "input",
-    "ins", "kbd", "label", "link", "map", "mark", "meta", "noscript", "object", "param", "picture", "q", "rp", "rt",
-    "ruby", "s", "samp", "script", "select", "slot", "small", "source", "span", "strike", "strong", "style", "sub",
-    "sup", "svg", "td", "template", "textarea", "th", "time", "track", "tt", "u", "var", "video", "wbr",
-];
-
-/// Elements whose content is not text for people.
-const HIDDEN: &[&str] = &["script", "style", "template", "noscript", "iframe", "svg"];
 
 /// Plain paragraphs of an HTML fragment, at most [`TEXT_MAX`] bytes. A fragment that was escaped twice is read twice.
 #[must_use]
@@ -99,20 +37,8 @@ pub fn bounded(text: &str, max: usize) -> String {
     kept
 }
 
-/// Whether the element called `name` (lowercase) begins and ends lines.
-#[must_use]
-pub(super) fn is_block(name: &str) -> bool {
-    BLOCKS.binary_search(&name).is_ok()
-}
-
-/// Whether the content of the element called `name` (lowercase) is not for people.
-#[must_use]
-pub(super) fn is_hidden(name: &str) -> bool {
-    HIDDEN.contains(&name)
-}
-
-fn is_known(name: &str) -> bool {
-    is_block(name) || INLINES.binary_search(&name).is_ok() || name.contains([':', '-'])
+fn is_known(tag: &Tag) -> bool {
+    tag.class != Class::Unknown
 }
 
 /// Markup that shows that the author made lines by markup.
@@ -120,8 +46,8 @@ const BREAKING: &[&str] =
     &["<p>", "<p ", "<P>", "<br", "<BR", "<li", "<LI", "<div", "<DIV", "<tr", "<TR", "<h1", "<h2", "<h3", "<h4"];
 
 /// Whether an element may stand within a title.
-fn is_inline(name: &str) -> bool {
-    (INLINES.binary_search(&name).is_ok() && !is_hidden(name)) || matches!(name, "br" | "p")
+fn is_inline(tag: &Tag) -> bool {
+    tag.class == Class::Inline || matches!(tag.name.as_str(), "br" | "p")
 }
 
 /// Whether text that has been stripped once still closes elements as only HTML does.
@@ -131,8 +57,8 @@ fn looks_escaped_twice(text: &str) -> bool {
         .any(|tag| text.contains(tag))
 }
 
-/// Removes the markup of elements that `known` accepts (by lowercase name) and decodes entities.
-fn strip(html: &str, known: fn(&str) -> bool) -> String {
+/// Removes the markup of elements that `known` accepts and decodes entities.
+fn strip(html: &str, known: fn(&Tag) -> bool) -> String {
     let wraps = BREAKING.iter().any(|tag| html.contains(tag)) && !html.contains("<pre");
     let mut stripper = Stripper { rest: html, wraps, out: String::new(), lasting: Lasting::default(), known };
     stripper.run();
@@ -156,12 +82,13 @@ struct Stripper<'a> {
     wraps: bool,
     out: String,
     lasting: Lasting,
-    known: fn(&str) -> bool,
+    known: fn(&Tag) -> bool,
 }
 
 /// A tag as written.
 struct Tag {
     name: String,
+    class: Class,
     closes: bool,
     empty: bool,
     len: usize,
@@ -183,7 +110,10 @@ impl Stripper<'_> {
         let (text, rest) = self.rest.split_at(len);
         self.rest = rest;
         if self.wraps {
-            self.out.extend(text.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
+            for (at, line) in text.split(['\n', '\r']).enumerate() {
+                self.out.push_str(if at == 0 { "" } else { " " });
+                self.out.push_str(line);
+            }
         } else {
             self.out.push_str(text);
         }
@@ -250,7 +180,7 @@ impl Stripper<'_> {
             .map_or(bytes.len(), |at| start + at);
         let end = self.tag_end(name_end)?;
         let name = self.rest[start..name_end].to_ascii_lowercase();
-        Some(Tag { name, closes, empty: bytes[end - 1] == b'/', len: end + 1 })
+        Some(Tag { class: class(&name), name, closes, empty: bytes[end - 1] == b'/', len: end + 1 })
     }
 
     /// The `>` that ends a tag: outside of quotes where they are closed, else the first one.
@@ -278,7 +208,7 @@ impl Stripper<'_> {
     }
 
     fn markup(&mut self, tag: &Tag) {
-        if !(self.known)(&tag.name) {
+        if !(self.known)(tag) {
             return self.text(1);
         }
         self.rest = &self.rest[tag.len..];
@@ -288,9 +218,11 @@ impl Stripper<'_> {
                 self.out.push_str("\n\n");
             }
             "td" | "th" => self.out.push(' '),
-            name if is_block(name) => self.out.push('\n'),
-            name if is_hidden(name) && !tag.closes && !tag.empty => self.skip_content(name),
-            _ => {}
+            name => match tag.class {
+                Class::Block => self.out.push('\n'),
+                Class::Hidden if !tag.closes && !tag.empty => self.skip_content(name),
+                _ => {}
+            },
         }
     }
 
@@ -322,11 +254,6 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-
-    #[test]
-    fn the_lists_are_sorted_for_their_binary_search() {
-        assert!(BLOCKS.is_sorted() && INLINES.is_sorted());
-    }
 
     #[test]
     fn markup_becomes_paragraphs_lists_and_plain_characters() {

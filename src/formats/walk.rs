@@ -7,6 +7,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
+use std::time::Duration;
 
 use url::Url;
 
@@ -42,6 +43,9 @@ pub trait Walk: Send {
     fn next(&mut self, answer: Answer) -> Result<Step, ParseError>;
 }
 
+/// The longest pause that a walk is given between two steps.
+pub const PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// What a walk wants.
 #[derive(Debug)]
 pub enum Step {
@@ -53,6 +57,9 @@ pub enum Step {
     Messages(Wanted),
     /// That these items be stored.
     Store(Batch),
+    /// Nothing for so long, as the publisher asks between requests; at most [`PAUSE_MAX`]. Answered by
+    /// [`Answer::Rested`].
+    Pause(Duration),
     /// Nothing more: the source has been read.
     Done,
 }
@@ -87,6 +94,8 @@ pub enum Answer {
     Failed(String),
     /// The batch is stored.
     Stored,
+    /// The pause is over.
+    Rested,
 }
 
 impl fmt::Debug for Answer {
@@ -100,6 +109,7 @@ impl fmt::Debug for Answer {
             Self::Missing => "Missing",
             Self::Failed(_) => "Failed",
             Self::Stored => "Stored",
+            Self::Rested => "Rested",
         })
     }
 }
@@ -162,13 +172,17 @@ impl Walk for OneDocument {
         let (body, content_type, url) = match answer {
             Answer::Begin => return Ok(Step::Fetch(request(&self.source, self.source.url.clone()))),
             Answer::Stored if self.read => return Ok(Step::Done),
-            Answer::File(file) => (bytes_of(file)?, None, self.source.url.clone()),
+            Answer::File(file) => (bytes_of(file, FILE_MAX)?, None, self.source.url.clone()),
             other => {
                 let page = other.page("the document")?;
                 (page.body, page.content_type, page.meta.final_url)
             }
         };
-        let origin = Origin { url: &url, content_type: content_type.as_deref(), html: self.source.html.as_ref() };
+        let origin = Origin {
+            html: self.source.html.as_ref(),
+            json: self.source.json.as_ref(),
+            ..Origin::of(&url, content_type.as_deref())
+        };
         let mut parsed = (self.format.parse)(&body, &origin)?;
         parsed.items.retain(|item| item.published.or(item.updated).is_none_or(|at| Some(at) >= self.since));
         self.read = true;
@@ -176,12 +190,16 @@ impl Walk for OneDocument {
     }
 }
 
-fn bytes_of(file: File) -> Result<Vec<u8>, ParseError> {
+/// What `file` holds, at most `most` bytes.
+///
+/// # Errors
+/// Where it holds more, or cannot be read.
+pub fn bytes_of(file: File, most: u64) -> Result<Vec<u8>, ParseError> {
     let mut bytes = Vec::new();
-    let read = file.take(FILE_MAX + 1).read_to_end(&mut bytes);
+    let read = file.take(most.saturating_add(1)).read_to_end(&mut bytes);
     read.map_err(|error| ParseError::unreadable(format!("the file cannot be read: {error}")))?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(ParseError::unreadable(format!("the file has more than {} MiB", FILE_MAX >> 20)));
+    if bytes.len() as u64 > most {
+        return Err(ParseError::unreadable(format!("the file has more than {} MiB", most >> 20)));
     }
     Ok(bytes)
 }
@@ -193,5 +211,21 @@ pub fn request(source: &Source, url: Url) -> Request {
         user_agent: source.user_agent.clone(),
         accept_encoding: source.accept_encoding.clone(),
         ..Request::new(url)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::config::sources::{self, Known};
+
+    /// A source of that format at that address, for the tests of walks.
+    pub fn source(format: &str, url: &str) -> Source {
+        let text = format!(
+            "[[source]]\nid = 'one'\nname = 'One'\npublisher = 'One'\nkind = 'vendor'\ncountry = 'US'\nurl = '{url}'\n\
+             format = '{format}'\nschedule = '0 0 * * * *'\n"
+        );
+        let known = Known { formats: &[format], platforms: None, check_selector: &|_| Ok(()) };
+        sources::parse(&text, "test", &known).expect("a source").remove(0)
     }
 }

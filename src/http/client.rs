@@ -14,11 +14,12 @@ use url::{Host, Url};
 
 use super::decode::{BodyReader, Coding, DecodeError};
 use super::download::{DOWNLOAD_TIME, Spool};
-use super::error::{self, Excess, FetchError, Phase, RedirectFault};
+use super::error::{Excess, FetchError, Phase, RedirectFault};
 use super::guard::{Guard, PortRule, Refusal};
 use super::politeness::{Hosts, Quiet};
 use super::resolver::{GuardedResolver, ListedNames};
-use super::{Fetched, Identity, Limits, Meta, Page, Request, challenge, headers, place, tls};
+use super::robots;
+use super::{Fetched, Identity, Limits, Meta, Page, Request, cause, challenge, headers, place, tls};
 use crate::model::health::Validators;
 
 /// Feeds first, then the other shapes that sources come in.
@@ -58,6 +59,7 @@ pub(super) struct Inner {
     listed: ListedNames,
     pub(super) limits: Limits,
     hosts: Hosts,
+    pub(super) robots: robots::Known,
 }
 
 impl fmt::Debug for Client {
@@ -68,7 +70,7 @@ impl fmt::Debug for Client {
 
 /// What one hop brought.
 enum Step {
-    Done(Fetched),
+    Done(Box<Fetched>),
     Redirect { status: StatusCode, to: Url },
 }
 
@@ -111,7 +113,7 @@ impl Client {
         };
         let (usual, listed_only) = (build(false)?, build(true)?);
         let hosts = Hosts::new(&limits);
-        Ok(Self(Arc::new(Inner { usual, listed_only, guard, listed, limits, hosts })))
+        Ok(Self(Arc::new(Inner { usual, listed_only, guard, listed, limits, hosts, robots: robots::Known::default() })))
     }
 
     /// Fetches `request`, following redirects.
@@ -142,7 +144,7 @@ impl Client {
                 Step::Done(fetched) => {
                     let moved = (hop > 0 && permanent).then_some(url);
                     tracing::debug!(url = %super::redact(&request.url), hops = hop, "Fetched");
-                    return Ok(with_move(fetched, moved));
+                    return Ok(with_move(*fetched, moved));
                 }
                 Step::Redirect { status, to } => {
                     permanent &= matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
@@ -186,7 +188,7 @@ impl Client {
         let sending = client.get(url.clone()).headers(request_headers(request, url, hop)?).send();
         let response = match timeout(limits.headers, sending).await {
             Ok(Ok(response)) => response,
-            Ok(Err(fault)) => return Err(error::from_library(&fault, url, limits.connect)),
+            Ok(Err(fault)) => return Err(cause::from_library(&fault, url, limits.connect)),
             Err(_) => {
                 return Err(FetchError::TimedOut { host: place(url), phase: Phase::Headers, after: limits.headers });
             }
@@ -198,9 +200,9 @@ impl Client {
         match status.as_u16() {
             301 | 302 | 303 | 307 | 308 => Ok(Step::Redirect { status, to: location(&response, url)? }),
             304 if hop == 0 && request.validators != Validators::default() => {
-                Ok(Step::Done(Fetched::NotModified(not_modified(&response, request))))
+                Ok(Step::Done(Box::new(Fetched::NotModified(not_modified(&response, request)))))
             }
-            200 | 203 => self.page(response, url, hop, spool).await.map(Step::Done),
+            200 | 203 => self.page(response, url, hop, spool).await.map(Box::new).map(Step::Done),
             _ => Err(self.failure(response, url).await),
         }
     }
@@ -228,7 +230,8 @@ impl Client {
         }
         let validators = if hop == 0 { headers::validators(&head) } else { Validators::default() };
         let content_type = head.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let meta = Meta { final_url: url.clone(), moved_to: None, validators, max_age: headers::freshness(&head) };
+        let (max_age, next) = (headers::freshness(&head), headers::next_page(&head, url));
+        let meta = Meta { final_url: url.clone(), moved_to: None, validators, max_age, next };
         Ok(Fetched::Page(Page { body, content_type, meta }))
     }
 
@@ -359,6 +362,7 @@ fn not_modified(response: &Response, request: &Request) -> Meta {
             last_modified: fresh.last_modified.or(kept.last_modified),
         },
         max_age: headers::freshness(response.headers()),
+        next: headers::next_page(response.headers(), &request.url),
     }
 }
 

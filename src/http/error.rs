@@ -1,14 +1,8 @@
 //! Why a request brought nothing: one variant for each thing that the caller decides, and a sentence for the technician.
 
-use std::error::Error;
-use std::io;
 use std::time::Duration;
 
-use rustls::CertificateError;
-use url::Url;
-
 use super::guard::Refusal;
-use super::resolver::AddressRefused;
 
 /// Why a request brought nothing. Each names the host; none shows a user name, a password or a query.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +92,14 @@ pub enum FetchError {
         /// Why.
         reason: Refusal,
     },
+    /// The publisher asks programs not to read it.
+    #[error("robots.txt of {host} {reason}")]
+    Robots {
+        /// Host and port.
+        host: String,
+        /// What it says.
+        reason: super::robots::Refused,
+    },
     /// A redirect that is not followed.
     #[error("{host} redirects {fault}")]
     Redirect {
@@ -129,6 +131,16 @@ impl FetchError {
     #[must_use]
     pub fn sentence(&self) -> String {
         self.to_string()
+    }
+
+    /// It may mend by itself: no connection, too slow, broken off, busy, or a fault of the server's own (5xx).
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => *status >= 500,
+            Self::Busy { .. } | Self::TimedOut { .. } | Self::Unreachable { .. } | Self::Interrupted { .. } => true,
+            _ => false,
+        }
     }
 
     /// How long the host asked to be left alone, from now.
@@ -212,85 +224,6 @@ pub enum RedirectFault {
     Downgrade,
 }
 
-/// Makes a [`FetchError`] of what the library reports before the headers are here.
-pub fn from_library(error: &reqwest::Error, url: &Url, connect: Duration) -> FetchError {
-    let host = super::place(url);
-    if let Some(AddressRefused(reason)) = find(error) {
-        // The resolver does not know the port; it is this URL's.
-        let reason = match reason {
-            Refusal::Port(_) => Refusal::Port(url.port_or_known_default().unwrap_or_default()),
-            other => other.clone(),
-        };
-        return FetchError::Refused { host, reason };
-    }
-    if error.is_timeout() {
-        return FetchError::TimedOut { host, phase: Phase::Connect, after: connect };
-    }
-    FetchError::Unreachable { host, reason: reason(error) }
-}
-
-fn reason(error: &reqwest::Error) -> Unreachable {
-    if error.is_dns() {
-        return Unreachable::Dns;
-    }
-    if let Some(tls) = find::<rustls::Error>(error) {
-        return Unreachable::Tls(tls_fault(tls));
-    }
-    if let Some(io) = find::<io::Error>(error) {
-        return match io.kind() {
-            io::ErrorKind::ConnectionRefused => Unreachable::Refused,
-            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-                Unreachable::Closed
-            }
-            io::ErrorKind::UnexpectedEof if error.is_connect() => {
-                Unreachable::Tls("the connection is closed during the handshake".to_owned())
-            }
-            io::ErrorKind::UnexpectedEof => Unreachable::Closed,
-            _ => Unreachable::Network(io.to_string()),
-        };
-    }
-    let innermost = chain(error).last().map(ToString::to_string).unwrap_or_default();
-    match innermost.as_str() {
-        text if text.contains("invalid HTTP") || text.contains("parse") => Unreachable::NotHttp,
-        text if text.contains("connection closed") => Unreachable::Closed,
-        text => Unreachable::Network(text.to_owned()),
-    }
-}
-
-fn tls_fault(error: &rustls::Error) -> String {
-    let fault = match error {
-        rustls::Error::InvalidCertificate(fault) => fault,
-        rustls::Error::InvalidMessage(_) => return "it may speak http rather than https on this port".to_owned(),
-        other => return other.to_string(),
-    };
-    match fault {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired".to_owned(),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "its certificate is not valid yet; check the clock of this machine".to_owned()
-        }
-        CertificateError::UnknownIssuer => "its certificate comes from an authority that this machine does not know; \
-            if it is yours, name its file in SSL_CERT_FILE"
-            .to_owned(),
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "its certificate is for another name".to_owned()
-        }
-        CertificateError::Revoked => "its certificate has been revoked".to_owned(),
-        other => format!("its certificate is not accepted ({other})"),
-    }
-}
-
-/// `error` and its causes, outermost first, with what `io::Error` wraps among them: its own `source` skips that.
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error: &&'a (dyn Error + 'static)| {
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
-    })
-}
-
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    chain(error).find_map(|error| error.downcast_ref::<T>())
-}
-
 fn by_whom(by: Option<&'static str>) -> String {
     by.map(|who| format!(" through {who}")).unwrap_or_default()
 }
@@ -342,6 +275,7 @@ mod tests {
             FetchError::Refused { host: host(), reason: Refusal::Port(25) },
             FetchError::Interrupted { host: host(), received: 12 },
             FetchError::Decode { host: host(), detail: "it is damaged or cut short".to_owned() },
+            FetchError::Robots { host: host(), reason: super::super::robots::Refused::Unread(500) },
         ];
         all.extend([200, 304, 300, 404, 418, 500].map(|status| FetchError::Status { host: host(), status }));
         all.extend([Phase::Headers, Phase::Idle, Phase::Total].map(|phase| FetchError::TimedOut {

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{AGE, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, LAST_MODIFIED, RETRY_AFTER};
+use reqwest::header::{
+    AGE, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, LAST_MODIFIED, LINK, RETRY_AFTER,
+};
+use url::Url;
 
 use crate::model::health::Validators;
 
@@ -55,6 +58,27 @@ pub fn freshness(headers: &HeaderMap) -> Option<Duration> {
     };
     let age = text(headers, &AGE).and_then(|value| delta_seconds(&value)).unwrap_or_default();
     Some(lifetime.saturating_sub(age))
+}
+
+/// The target of the first `Link` with `rel="next"` (RFC 8288 section 3), against `base`: an address of the web.
+pub fn next_page(headers: &HeaderMap, base: &Url) -> Option<Url> {
+    for value in headers.get_all(LINK) {
+        let mut rest = value.to_str().unwrap_or_default();
+        while let Some((_, after)) = rest.split_once('<') {
+            let (target, after) = after.split_once('>')?;
+            let end = after.find(",").map_or(after.len(), |comma| comma + 1);
+            let (parameters, following) = after.split_at(end);
+            let is_next = parameters.split([';', ',']).filter_map(|one| one.split_once('=')).any(|(name, value)| {
+                let named = name.trim().eq_ignore_ascii_case("rel");
+                named && value.trim().trim_matches('"').split_whitespace().any(|kind| kind.eq_ignore_ascii_case("next"))
+            });
+            if is_next {
+                return base.join(target.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            }
+            rest = following;
+        }
+    }
+    None
 }
 
 fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
@@ -121,6 +145,19 @@ mod tests {
         ];
         for (pairs, seconds) in cases {
             assert_eq!(freshness(&headers(pairs)), seconds.map(Duration::from_secs), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_page_is_found_among_links() {
+        let base = Url::parse("https://api.example/advisories?a=1").expect("an address");
+        let next = |link: &str| next_page(&headers(&[("link", link)]), &base).map(|url| url.to_string());
+        let two = "<https://api.example/x?after=Y%3D>; rel=\"next\", <https://api.example/x?before=Z>; rel=\"prev\"";
+        assert_eq!(next(two).as_deref(), Some("https://api.example/x?after=Y%3D"));
+        let last = "</x?p=1>; rel=prev, </x?p=3>; title=\"c\"; rel=\"last next\"";
+        assert_eq!(next(last).as_deref(), Some("https://api.example/x?p=3"));
+        for none in ["</x>; rel=\"prev\"", "</x>", "<javascript:alert(1)>; rel=next", "<", "", "next"] {
+            assert_eq!(next(none), None, "{none}");
         }
     }
 }

@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::model::health::Validators;
 
+mod cause;
 mod challenge;
 mod client;
 mod decode;
@@ -28,12 +29,14 @@ mod headers;
 mod limits;
 mod politeness;
 mod resolver;
+mod robots;
 pub mod tls;
 
 pub use client::{Client, ClientError};
 pub use error::{Excess, FetchError, Phase, RedirectFault, Unreachable};
 pub use guard::{Guard, Refusal};
 pub use limits::Limits;
+pub use robots::Refused as RobotsRefused;
 
 /// How the program names itself to publishers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +59,7 @@ impl Identity {
 }
 
 /// What to fetch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// Where; `http` or `https`, without user name or password.
     pub url: Url,
@@ -75,6 +78,14 @@ impl Request {
     #[must_use]
     pub fn new(url: Url) -> Self {
         Self { url, validators: Validators::default(), user_agent: None, accept_encoding: None, headers: Vec::new() }
+    }
+}
+
+/// Names of headers without their values, and the address as it may be shown: keys travel in both.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| *name).collect();
+        write!(f, "Request({}, {names:?})", redact(&self.url))
     }
 }
 
@@ -138,6 +149,8 @@ pub struct Meta {
     /// How long the answer stays fresh (RFC 9111 section 4.2: `max-age`, else `Expires`, less `Age`).
     /// `None` where nothing is said; not clamped.
     pub max_age: Option<Duration>,
+    /// The next page of a list, where the answer names one (`Link` with `rel="next"`, RFC 8288), resolved.
+    pub next: Option<Url>,
 }
 
 /// `url` as it may be shown and logged: without user name, password, fragment and the values in its query, where API

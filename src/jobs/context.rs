@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::channels::Channel;
+use crate::config::settings::Heartbeat;
 use crate::config::sources::Source;
 use crate::http::Client;
 use crate::mailbox;
@@ -48,6 +49,10 @@ pub struct Parts {
     pub holder: String,
     /// API keys by the name that sources give them.
     pub keys: BTreeMap<String, String>,
+    /// Who is told of sources that cannot be read.
+    pub operator: Option<String>,
+    /// Who hears once a day that all is well.
+    pub heartbeat: Option<Heartbeat>,
     /// The folder that may be written to.
     pub data_dir: PathBuf,
     /// How many sources are fetched at once.

@@ -6,10 +6,10 @@
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::Context;
+use super::{Context, route};
 use crate::model::audience::{DigestEvery, DigestSchedule};
 use crate::model::clock::Timestamp;
-use crate::model::health::{HealthState, SourceHealth};
+use crate::model::health::HealthState;
 use crate::pipeline::schedule;
 use crate::store::subscriptions::{DueDigest, NextDigest};
 use crate::store::{StoreError, Tx, counters, deliveries, events, sources, subscriptions};
@@ -136,19 +136,23 @@ fn period(every: DigestEvery) -> std::time::Duration {
     std::time::Duration::from_secs(days * 86_400)
 }
 
-/// The enabled sources that were tried and cannot be read now.
+/// The enabled sources that were tried and cannot be read now, or are silent for longer than is normal for them.
 fn failed_sources(tx: &mut Tx<'_>, context: &Context) -> Result<Vec<Failed>, StoreError> {
+    let now = context.clock.now();
     let health = sources::all(tx)?;
-    let failing = |health: &&SourceHealth| !health.state.sees() && health.state != HealthState::New;
-    Ok(health
-        .iter()
-        .filter(failing)
-        .filter_map(|health| {
-            let source = context.source(&health.source).filter(|source| source.enabled)?;
-            Some(Failed {
+    let watched = context.sources.iter().filter(|source| source.enabled && !route::stands_by(source, &health));
+    Ok(watched
+        .filter_map(|source| {
+            let health = health.iter().find(|health| health.source == source.id)?;
+            let standing = health.standing(true, source.silent_days, now);
+            (standing.weight() >= 2).then(|| Failed {
                 name: source.name.clone(),
-                since: health.last_success.or(health.since),
-                detail: health.detail.clone(),
+                since: if standing == HealthState::Late {
+                    health.last_news
+                } else {
+                    health.last_success.or(health.since)
+                },
+                detail: health.advice(standing, source.silent_days),
             })
         })
         .collect())

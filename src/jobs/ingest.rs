@@ -24,6 +24,20 @@ pub struct Ingested {
     pub new_advisories: usize,
     /// Events that people hear of.
     pub events: usize,
+    /// Items that had not been seen before.
+    pub new_items: usize,
+}
+
+impl Ingested {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            new_advisories: self.new_advisories + other.new_advisories,
+            events: self.events + other.events,
+            new_items: self.new_items + other.new_items,
+        }
+    }
 }
 
 /// Drafts that belong to one advisory.
@@ -55,16 +69,27 @@ pub fn drafts(
     for group in &groups {
         news.extend(store(tx, group, now, name, &mut numbers)?);
     }
+    let new_items = groups.iter().flat_map(|group| &group.drafts).filter(|(_, before)| before.is_none()).count();
     let new_advisories = groups.iter().filter(|group| group.advisory.is_none()).count();
     if baseline || news.is_empty() {
-        return Ok(Ingested { new_advisories, events: 0 });
+        return Ok(Ingested { new_advisories, events: 0, new_items });
     }
     let first = counters::take(tx, counters::Counter::Event, news.len())?;
     for (seq, (mut event, content)) in (first..).zip(news.iter().cloned()) {
         event.seq = seq;
         events::insert(tx, &event, &content)?;
     }
-    Ok(Ingested { new_advisories, events: news.len() })
+    Ok(Ingested { new_advisories, events: news.len(), new_items })
+}
+
+/// Whether no item of the document was seen before under any of its names, though its source has shown items.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn none_is_known(tx: &mut Tx<'_>, drafts: &[Draft]) -> Result<bool, StoreError> {
+    let Some(source) = drafts.first().map(|draft| draft.source.as_str()) else { return Ok(false) };
+    let keys: Vec<&str> = drafts.iter().flat_map(|draft| draft.keys.iter().map(String::as_str)).collect();
+    Ok(items::known(tx, source, &keys)?.is_empty() && items::has_any(tx, source)?)
 }
 
 /// The drafts that say something new, by the advisory that they belong to.
@@ -212,6 +237,20 @@ fn revise_stored(
         }
         advisories::claim_keys(tx, id, &draft.merge_keys())?;
     }
+    refresh(tx, id, now, name)
+}
+
+/// Writes a revision of an advisory where its items and what catalogs know of its CVEs say something else than before.
+/// Gives the event that people should hear of, if any; it is not stored.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn refresh(
+    tx: &mut Tx<'_>,
+    id: &AdvisoryId,
+    now: Timestamp,
+    name: &dyn Fn(&PlatformId) -> String,
+) -> Result<Option<(Event, Content)>, StoreError> {
     let Some(old) = advisories::get(tx, id)? else {
         return Err(StoreError::custom(format!("advisory {id} has items but no revision")));
     };

@@ -9,11 +9,12 @@ use sha2::Sha256;
 
 use super::Context;
 use super::digest::Window;
+use super::watch::Notice;
 use crate::model::advisory::{AdvisoryId, Content, Event};
 use crate::model::audience::Subscription;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::Message;
-use crate::pipeline::compose::{Alert, Digest, Entry, Envelope, Failed};
+use crate::pipeline::compose::{self, Alert, Changed, Digest, Entry, Envelope, Failed};
 use crate::store::deliveries::{self, Claimed};
 use crate::store::{StoreError, Tx, advisories, events, subscriptions};
 
@@ -48,7 +49,7 @@ pub async fn compose(context: &Context, claimed: Vec<Claimed>) -> Result<Vec<(Cl
         .await
 }
 
-fn one(
+pub(super) fn one(
     tx: &mut Tx<'_>,
     context: &Context,
     subscription: &Subscription,
@@ -59,6 +60,16 @@ fn one(
             Ok(window) => digest(tx, context, subscription, &window, &claimed.id, claimed.created_at),
             Err(error) => Ok(Err(error.to_string())),
         };
+    }
+    if claimed.kind == "heartbeat" {
+        return Ok(guarded(|| {
+            let envelope =
+                Envelope { unsubscribe: None, ..envelope(context, subscription, &claimed.id, claimed.created_at) };
+            Ok(compose::heartbeat(&envelope, &claimed.payload))
+        }));
+    }
+    if claimed.kind == "notice" {
+        return Ok(notice(context, subscription, claimed));
     }
     let Some(seq) = claimed.event_seq else { return Ok(Err("it names no event".to_owned())) };
     let Some(Told { event, content, first }) = told(tx, seq)? else {
@@ -109,6 +120,32 @@ pub fn digest(
         };
         context.composer.digest(&digest).map_err(|error| error.to_string())
     }))
+}
+
+/// What the operator is told of sources.
+fn notice(context: &Context, subscription: &Subscription, claimed: &Claimed) -> Letter {
+    let notice: Notice = crate::store::from_json(&claimed.payload).map_err(|error| error.to_string())?;
+    let changes = notice.changes.iter().map(|change| Changed {
+        name: &change.name,
+        id: &change.id,
+        url: &change.url,
+        from: change.from,
+        to: change.to,
+        last_success: change.last_success,
+        detail: &change.detail,
+    });
+    guarded(|| {
+        let input = compose::Notice {
+            envelope: Envelope {
+                unsubscribe: None,
+                ..envelope(context, subscription, &claimed.id, claimed.created_at)
+            },
+            changes: &changes.collect::<Vec<_>>(),
+            watched: notice.watched,
+            blind: notice.blind,
+        };
+        context.composer.notice(&input).map_err(|error| error.to_string())
+    })
 }
 
 fn guarded(work: impl FnOnce() -> Letter) -> Letter {

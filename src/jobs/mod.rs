@@ -2,14 +2,19 @@
 //! the next run is the retry.
 
 pub mod context;
+pub mod due;
+pub mod route;
 pub mod poll;
 pub mod post;
 pub mod ingest;
+pub mod catalog;
 pub mod fan_out;
 pub mod letters;
 pub mod send;
 pub mod walk;
 pub mod digest;
+pub mod watch;
+pub mod selftest;
 pub mod runner;
 
 pub use context::Context;

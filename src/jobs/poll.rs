@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tracing::{info, warn};
 
-use super::Context;
-use super::ingest::{self, Ingested};
+use super::due::{self, Patience};
+use super::ingest::Ingested;
 use super::walk::{self, Stopped, Walked};
+use super::{Context, catalog, route};
 use crate::config::sources::Source;
 use crate::formats::{self, ParseError};
 use crate::http::{FetchError, Fetched, Page};
@@ -16,14 +17,12 @@ use crate::model::clock::Timestamp;
 use crate::model::draft::Draft;
 use crate::model::health::{HealthState, SourceHealth, Validators};
 use crate::model::item::{Item, Parsed};
-use crate::pipeline::{fetch, normalize, parse, tag};
+use crate::pipeline::{fetch, normalize, parse, rhythm, tag};
 use crate::store::{StoreError, sources};
 
 /// How long a source is leased: longer than a fetch may take with all its redirects, and short enough that a crash
 /// blinds nobody for long.
 const LEASE: Duration = Duration::from_secs(3 * 60);
-/// The longest wait after repeated failures.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(24 * 3_600);
 
 /// What one poll of one source gave.
 #[derive(Clone, Debug, Serialize)]
@@ -59,14 +58,19 @@ impl Polled {
 pub async fn source(context: &Context, source: &Source) -> Result<Polled, StoreError> {
     let started = Instant::now();
     let now = context.clock.now();
-    let (id, holder, reading) = (source.id.clone(), context.holder.clone(), reading(source));
-    let leased = context.store.write(move |tx| match sources::lease(tx, &id, &holder, now, LEASE)? {
-        true => Ok(Some((sources::get(tx, &id)?, sources::validators(tx, &id, &reading)?))),
-        false => Ok(None),
+    let (listed, holder) = (source.clone(), context.holder.clone());
+    let leased = context.store.write(move |tx| {
+        if !sources::lease(tx, &listed.id, &holder, now, LEASE)? {
+            return Ok(None);
+        }
+        let health = sources::get(tx, &listed.id)?;
+        let source = route::learned(&listed, &health).unwrap_or_else(|| listed.clone());
+        let validators = sources::validators(tx, &listed.id, &reading(&source))?;
+        Ok(Some((source, health, validators)))
     });
     let mut polled = match leased.await? {
         // Where the database fails, the lease ends by itself.
-        Some((health, validators)) => read(context, source, health, validators).await?,
+        Some((at, health, validators)) => read(context, &at, health, validators).await?,
         None => Polled { detail: "another process is reading it".into(), ..empty(source, "busy") },
     };
     polled.milliseconds = started.elapsed().as_millis();
@@ -137,6 +141,9 @@ async fn walked(
     let mut health = succeeded(&before, source, context.clock.now(), state, &detail);
     health.items = i64::try_from(walked.items).unwrap_or(i64::MAX);
     health.baseline = before.baseline || walked.complete;
+    if walked.new_items > 0 {
+        health.last_news = health.last_attempt;
+    }
     save(context, health).await?;
     let result = match (baseline, degraded) {
         (true, _) => "baseline",
@@ -157,38 +164,64 @@ async fn keep(
     page: Page,
 ) -> Result<Polled, StoreError> {
     let now = context.clock.now();
-    let degraded = parsed.degraded();
-    let items = parsed.items.len();
-    let drafts = drafts(context, source, parsed.items, now);
-
+    let (items, parsed_ttl) = (parsed.items.len(), parsed.fresh_for);
+    let (newest, longest_gap) = rhythm::of(&parsed.items, now);
+    let whole = catalog::listed(source, &parsed);
+    let detail = describe(parsed.dropped, &parsed.repairs);
     let baseline = !before.baseline;
-    let detail = if degraded { describe(parsed.dropped, &parsed.repairs) } else { String::new() };
+    let degraded = parsed.degraded();
     let mut health =
         succeeded(&before, source, now, if degraded { HealthState::Degraded } else { HealthState::Ok }, &detail);
     health.items = i64::try_from(items).unwrap_or(i64::MAX);
+    health.last_news = health.last_news.max(newest);
+    health.longest_gap = longest_gap.or(health.longest_gap);
+    health.moved = route::moved(before.moved.clone(), &page.meta, &source.url);
+    health.next_due = due::fresh_until(health.next_due, now, page.meta.max_age.max(parsed_ttl));
     // A damaged first document is not all of the history: the next one completes the baseline.
     health.baseline = before.baseline || parsed.dropped == 0 || before.last_success.is_some();
-    // Validators of a damaged document would freeze the damage.
-    let kept = if degraded { Validators::default() } else { page.meta.validators };
+    let drafts = drafts(context, source, parsed.items, now);
 
     let (names, holder) = (context.clone(), context.holder.clone());
-    let reading = reading(source);
-    let Ingested { new_advisories, events } = context
+    let (reading, copies, listed_as) = (reading(source), copies(context, source), source.clone());
+    let (ingested, health) = context
         .store
         .write(move |tx| {
-            let ingested = ingest::drafts(tx, &drafts, baseline, now, &|id| names.platform_name(id))?;
+            let name = |id: &_| names.platform_name(id);
+            let ingested = route::take_in(tx, &names, &listed_as, &before, &drafts, now)?;
+            let mut health = health.clone();
+            if ingested.new_items > 0 && (!baseline || health.last_news.is_none()) {
+                health.last_news = Some(now);
+            }
+            if let Some(listed) = whole.as_ref().filter(|_| !baseline)
+                && let Some(alarm) = catalog::take_back(tx, &health.source, &copies, listed, now, &name)?
+            {
+                let since = if before.state == HealthState::Degraded { before.since } else { None };
+                health =
+                    SourceHealth { state: HealthState::Degraded, since: since.or(Some(now)), detail: alarm, ..health };
+            }
+            // Validators of a damaged document would freeze the damage.
+            let whole = health.state == HealthState::Ok;
+            let kept = if whole { page.meta.validators.clone() } else { Validators::default() };
             sources::save(tx, &health)?;
             sources::release(tx, &health.source, &holder)?;
             sources::keep_validators(tx, &health.source, &reading, &kept)?;
-            Ok(ingested)
+            Ok((ingested, health))
         })
         .await?;
-    let result = match (baseline, degraded) {
+    let result = match (baseline, health.state) {
         (true, _) => "baseline",
-        (false, true) => "degraded",
-        (false, false) => "ok",
+        (false, HealthState::Degraded) => "degraded",
+        (false, _) => "ok",
     };
-    Ok(Polled { detail, items, new_advisories, events, ..empty(source, result) })
+    let Ingested { new_advisories, events, .. } = ingested;
+    Ok(Polled { detail: health.detail, items, new_advisories, events, ..empty(source, result) })
+}
+
+/// The source and those that give the same document: copies of it, or what it is a copy of.
+fn copies(context: &Context, source: &Source) -> Vec<String> {
+    let original = source.instead_of.as_ref().unwrap_or(&source.id);
+    let same = |other: &&Source| other.id == *original || other.instead_of.as_ref() == Some(original);
+    context.sources.iter().filter(same).map(|other| other.id.clone()).collect()
 }
 
 /// Items as the rest of the program takes them: normalized and tagged.
@@ -229,9 +262,11 @@ async fn fail(
         since: if before.state == failure.state { before.since.or(Some(now)) } else { Some(now) },
         state: failure.state,
         last_attempt: Some(now),
-        next_due: Some(after_failure(source, failures, failure.retry_after, now)),
+        next_due: Some(due::after_failure(source, failures, failure.patience(), now)),
         failures,
         detail: failure.detail.clone(),
+        // A new address that cannot be read is forgotten, and the old one asked again.
+        moved: before.moved.filter(|(to, _)| *to != source.url.as_str()),
         ..before
     };
     save(context, health).await?;
@@ -243,27 +278,33 @@ struct Failure {
     state: HealthState,
     detail: String,
     retry_after: Option<Duration>,
+    /// It may mend by itself.
+    transient: bool,
 }
 
 impl Failure {
+    fn patience(&self) -> Patience {
+        Patience { transient: self.transient, asked: self.retry_after.unwrap_or_default() }
+    }
+
     fn plain(detail: &str) -> Self {
-        Self { state: HealthState::Failing, detail: detail.to_owned(), retry_after: None }
+        Self { state: HealthState::Failing, detail: detail.to_owned(), retry_after: None, transient: false }
     }
 
     fn of_fetch(error: &FetchError) -> Self {
         let state = match error {
-            FetchError::Blocked { .. } | FetchError::Busy { .. } => HealthState::Blocked,
+            FetchError::Blocked { .. } | FetchError::Busy { .. } | FetchError::Robots { .. } => HealthState::Blocked,
             _ => HealthState::Failing,
         };
-        Self { state, detail: error.to_string(), retry_after: error.retry_after() }
+        Self { state, detail: error.to_string(), retry_after: error.retry_after(), transient: error.is_transient() }
     }
 
     fn of_mail(error: &MailError) -> Self {
-        let state = match error {
-            MailError::Refused(_) => HealthState::Blocked,
-            MailError::Failed(_) => HealthState::Failing,
+        let (state, transient) = match error {
+            MailError::Refused(_) => (HealthState::Blocked, false),
+            MailError::Failed(_) => (HealthState::Failing, true),
         };
-        Self { state, detail: error.to_string(), retry_after: None }
+        Self { state, detail: error.to_string(), retry_after: None, transient }
     }
 
     fn of_parse(error: &ParseError) -> Self {
@@ -271,7 +312,7 @@ impl Failure {
             ParseError::NotThis { .. } | ParseError::Changed { .. } => HealthState::Changed,
             _ => HealthState::Failing,
         };
-        Self { state, detail: error.to_string(), retry_after: None }
+        Self { state, detail: error.to_string(), retry_after: None, transient: false }
     }
 }
 
@@ -282,7 +323,7 @@ fn succeeded(before: &SourceHealth, source: &Source, now: Timestamp, state: Heal
         since: if before.state == state { before.since.or(Some(now)) } else { Some(now) },
         last_attempt: Some(now),
         last_success: Some(now),
-        next_due: next_due(source, now),
+        next_due: due::next(source, now),
         failures: 0,
         detail: detail.to_owned(),
         ..before.clone()
@@ -300,21 +341,6 @@ fn describe(dropped: usize, repairs: &[String]) -> String {
 /// What validators are bound to: the address, and the way in which we read it.
 pub(super) fn reading(source: &Source) -> String {
     format!("{}|{}|{}", parse::PARSER_VERSION, source.format, source.url)
-}
-
-/// When the source's schedule fires next after `now`.
-#[must_use]
-pub fn next_due(source: &Source, now: Timestamp) -> Option<Timestamp> {
-    let now = chrono::DateTime::from_timestamp_micros(now.0)?;
-    source.schedule.after(&now).next().map(|at| Timestamp(at.timestamp_micros()))
-}
-
-/// The schedule's next instant, but no sooner than the publisher asked for, and a doubling wait after repeated failures.
-fn after_failure(source: &Source, failures: i64, retry_after: Option<Duration>, now: Timestamp) -> Timestamp {
-    let doubled = Duration::from_secs(60 << failures.clamp(0, 11)).min(LONGEST_BACK_OFF);
-    let wait = if failures > 1 { doubled } else { Duration::ZERO };
-    let asked = retry_after.unwrap_or_default().min(LONGEST_BACK_OFF);
-    next_due(source, now.plus(wait.max(asked))).unwrap_or(now.plus(LONGEST_BACK_OFF))
 }
 
 fn empty(source: &Source, result: &'static str) -> Polled {

@@ -4,7 +4,6 @@ use crate::config::sources::Source;
 use crate::formats::mailbox as reader;
 use crate::formats::walk::{Answer, Start, Step, Walk, begin};
 use crate::mailbox::{Client, MailError, Mailbox};
-use crate::model::clock::Timestamp;
 use crate::model::item::Parsed;
 use crate::model::mail::Wanted;
 
@@ -35,19 +34,20 @@ impl Post {
     }
 }
 
-/// What a first reading of the mailbox of `source` would take. Nothing is stored.
+/// What a first reading of a mailbox would take. Nothing is stored.
 ///
 /// # Errors
 /// Says what stopped it.
-pub async fn look(client: &Client, source: &Source, password: Option<&str>, now: Timestamp) -> Result<Parsed, Stopped> {
-    let start = Start { source, key: password, cursor: None, since: None, now };
-    let mut walk: Box<dyn Walk> = begin(&start).map_err(Stopped::Parse)?;
+pub async fn trial(client: &Client, start: &Start<'_>) -> Result<Parsed, Stopped> {
+    let mut walk: Box<dyn Walk> = begin(start).map_err(Stopped::Parse)?;
     let mut post = Post::default();
     let mut all = Parsed::default();
     let mut answer = Answer::Begin;
     loop {
         answer = match walk.next(answer).map_err(Stopped::Parse)? {
-            Step::Messages(wanted) => post.next(client, source, password, &wanted).await.map_err(Stopped::Mail)?,
+            Step::Messages(wanted) => {
+                post.next(client, start.source, start.key, &wanted).await.map_err(Stopped::Mail)?
+            }
             Step::Store(batch) => {
                 all.items.extend(batch.parsed.items);
                 all.dropped += batch.parsed.dropped;
@@ -55,7 +55,9 @@ pub async fn look(client: &Client, source: &Source, password: Option<&str>, now:
                 Answer::Stored
             }
             Step::Done => return Ok(all),
-            Step::Fetch(_) | Step::Download(..) => Answer::Failed("a mailbox is not fetched by HTTP".to_owned()),
+            Step::Fetch(_) | Step::Download(..) | Step::Pause(_) => {
+                Answer::Failed("a mailbox is not fetched by HTTP".to_owned())
+            }
         };
     }
 }

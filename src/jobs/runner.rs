@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use tokio::sync::{Mutex, Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc, watch as signal};
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
 use super::poll::{self, Polled};
 use super::send::Sent;
-use super::{Context, digest, fan_out, send};
+use super::{Context, digest, fan_out, route, selftest, send, watch};
 use crate::config::sources::Source;
 use crate::model::clock::Timestamp;
 use crate::store::{StoreError, deliveries, sources};
@@ -76,8 +76,10 @@ pub async fn pass(
         .await;
     let polled = results.into_iter().collect::<Result<Vec<_>, _>>()?;
     let queued = fan_out::run_once(context).await?;
+    watch::run_once(context).await?;
+    selftest::run_once(context).await?;
     let digests = digest::run_once(context).await?;
-    let (_never, stop) = watch::channel(false);
+    let (_never, stop) = signal::channel(false);
     let sent = send::run_once(context, &stop).await?;
     Ok(Pass { polled, queued, digests, sent })
 }
@@ -93,11 +95,13 @@ pub async fn due(context: &Context, now: Timestamp) -> Result<Vec<Source>, Store
         .filter(|health| health.next_due.is_some_and(|due| due > now))
         .map(|health| health.source.as_str())
         .collect();
-    Ok(context.sources.iter().filter(|source| source.enabled && !waits.contains(source.id.as_str())).cloned().collect())
+    let stands_by = |source: &&Source| route::stands_by(source, &health);
+    let due = |source: &&Source| source.enabled && !waits.contains(source.id.as_str()) && !stands_by(source);
+    Ok(context.sources.iter().filter(due).cloned().collect())
 }
 
 /// Works until `stop` turns true, then finishes what is in flight, for at most 20 s.
-pub async fn serve(context: Context, stop: watch::Receiver<bool>) {
+pub async fn serve(context: Context, stop: signal::Receiver<bool>) {
     let wake = Arc::new(Notify::new());
     let mut tasks = JoinSet::new();
     tasks.spawn(schedule(context.clone(), stop.clone(), Arc::clone(&wake)));
@@ -113,7 +117,7 @@ pub async fn serve(context: Context, stop: watch::Receiver<bool>) {
 }
 
 /// Starts a poll for every source that becomes due, a bounded number at a time.
-async fn schedule(context: Context, stop: watch::Receiver<bool>, wake: Arc<Notify>) {
+async fn schedule(context: Context, stop: signal::Receiver<bool>, wake: Arc<Notify>) {
     let permits = Arc::new(Semaphore::new(context.fetch_concurrency));
     let busy: Arc<Mutex<HashSet<String>>> = Arc::default();
     let mut polls = JoinSet::new();
@@ -156,11 +160,14 @@ async fn poll_and_fan_out(context: &Context, source: &Source, wake: &Notify) {
     }
 }
 
-async fn cut_digests(context: Context, stop: watch::Receiver<bool>, wake: Arc<Notify>) {
+async fn cut_digests(context: Context, stop: signal::Receiver<bool>, wake: Arc<Notify>) {
     while !*stop.borrow() {
         // Events that a stopped process left waiting are fanned out here too.
-        let work =
-            async { Ok::<_, StoreError>(fan_out::run_once(&context).await? + digest::run_once(&context).await?) };
+        let work = async {
+            let fanned = fan_out::run_once(&context).await?;
+            let told = watch::run_once(&context).await?;
+            Ok::<_, StoreError>(fanned + told + digest::run_once(&context).await?)
+        };
         match work.await {
             Ok(0) => {}
             Ok(_) => wake.notify_one(),
@@ -170,7 +177,7 @@ async fn cut_digests(context: Context, stop: watch::Receiver<bool>, wake: Arc<No
     }
 }
 
-async fn deliver(context: Context, stop: watch::Receiver<bool>, wake: Arc<Notify>) {
+async fn deliver(context: Context, stop: signal::Receiver<bool>, wake: Arc<Notify>) {
     while !*stop.borrow() {
         let rest = match send::run_once(&context, &stop).await {
             Ok(Sent { relay_down: Some(reason), .. }) => {
@@ -197,7 +204,7 @@ async fn deliver(context: Context, stop: watch::Receiver<bool>, wake: Arc<Notify
     context.channel.close().await;
 }
 
-async fn pause(time: Duration, stop: &watch::Receiver<bool>) {
+async fn pause(time: Duration, stop: &signal::Receiver<bool>) {
     let mut stop = stop.clone();
     let _ = tokio::time::timeout(time, stop.wait_for(|stop| *stop)).await;
 }

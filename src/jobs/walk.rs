@@ -1,5 +1,6 @@
 //! Walk: a source that is more than one document, read step by step; each batch is stored with the place that it ends at.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::ingest::Ingested;
@@ -8,9 +9,11 @@ use super::{Context, ingest, poll};
 use crate::config::sources::Source;
 use crate::formats::walk::{self, Answer, Batch, Start, Step, Walk};
 use crate::formats::{Begin, ParseError};
-use crate::http::{FetchError, Fetched, Request};
+use crate::http::{Client, FetchError, Fetched, Request};
 use crate::mailbox::MailError;
 use crate::model::clock::Timestamp;
+use crate::model::item::Parsed;
+use crate::pipeline::fetch;
 use crate::store::{StoreError, epss, sources};
 
 /// How long one poll goes on; what is left is read at the next.
@@ -20,16 +23,20 @@ const LEASE: Duration = Duration::from_secs(3 * 60);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 /// Repairs that are told; the rest is counted.
 const REPAIRS: usize = 20;
+/// Steps of a trial.
+const TRIAL_STEPS: usize = 200;
 
 /// What a walk gave.
 #[derive(Clone, Debug, Default)]
 pub struct Walked {
-    /// Items read.
+    /// Items read, or scores.
     pub items: usize,
     /// Advisories that did not exist before.
     pub new_advisories: usize,
     /// Events that people hear of.
     pub events: usize,
+    /// Items that had not been seen before.
+    pub new_items: usize,
     /// Items that could not be read.
     pub dropped: usize,
     /// What had to be repaired or was left out.
@@ -39,22 +46,20 @@ pub struct Walked {
 }
 
 /// Why a walk stopped before its end.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Stopped {
     /// The database failed.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The publisher refuses us, or asks for patience.
+    #[error(transparent)]
     Fetch(FetchError),
     /// The mailbox refuses us, or cannot be reached.
+    #[error(transparent)]
     Mail(MailError),
     /// The source cannot be read on.
+    #[error(transparent)]
     Parse(ParseError),
-}
-
-impl From<StoreError> for Stopped {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
 }
 
 /// Told after each batch: what came so far, and how far the walk is of how much.
@@ -118,8 +123,12 @@ async fn run(
                 walked.complete = true;
                 return Ok(walked);
             }
-            Step::Fetch(request) => fetched(context, &request).await?,
-            Step::Download(request, most) => downloaded(context, &request, most).await?,
+            Step::Pause(time) => {
+                tokio::time::sleep(time.min(walk::PAUSE_MAX)).await;
+                Answer::Rested
+            }
+            Step::Fetch(request) => fetched(&context.client, source, &request).await?,
+            Step::Download(request, most) => downloaded(&context.client, &context.data_dir, &request, most).await?,
             Step::Messages(wanted) => {
                 let key = context.key(source);
                 post.next(&context.mail_client, source, key, &wanted).await.map_err(Stopped::Mail)?
@@ -144,16 +153,16 @@ fn panicked(source: &Source) -> ParseError {
     ParseError::Unreadable { reason }
 }
 
-async fn fetched(context: &Context, request: &Request) -> Result<Answer, Stopped> {
-    match context.client.get(request).await {
+async fn fetched(client: &Client, source: &Source, request: &Request) -> Result<Answer, Stopped> {
+    match fetch::document(client, source, request).await {
         Ok(Fetched::Page(page)) => Ok(Answer::Page(Box::new(page))),
         Ok(Fetched::NotModified(_)) => Ok(Answer::Unchanged),
         Err(error) => missed(error),
     }
 }
 
-async fn downloaded(context: &Context, request: &Request, most: u64) -> Result<Answer, Stopped> {
-    match context.client.download(request, &context.data_dir, most).await {
+async fn downloaded(client: &Client, folder: &Path, request: &Request, most: u64) -> Result<Answer, Stopped> {
+    match client.download(request, folder, most).await {
         Ok(download) => Ok(download.file.map_or(Answer::Unchanged, Answer::File)),
         Err(error) => missed(error),
     }
@@ -163,9 +172,10 @@ async fn downloaded(context: &Context, request: &Request, most: u64) -> Result<A
 fn missed(error: FetchError) -> Result<Answer, Stopped> {
     match error {
         FetchError::Gone { .. } | FetchError::Status { status: 404, .. } => Ok(Answer::Missing),
-        FetchError::Blocked { .. } | FetchError::Busy { .. } | FetchError::Unreachable { .. } => {
-            Err(Stopped::Fetch(error))
-        }
+        FetchError::Blocked { .. }
+        | FetchError::Busy { .. }
+        | FetchError::Robots { .. }
+        | FetchError::Unreachable { .. } => Err(Stopped::Fetch(error)),
         other => Ok(Answer::Failed(other.to_string())),
     }
 }
@@ -179,7 +189,7 @@ async fn store(
 ) -> Result<(), Stopped> {
     let now = context.clock.now();
     let Batch { parsed, cursor, progress } = batch;
-    walked.items += parsed.items.len();
+    walked.items += parsed.items.len() + parsed.epss.as_ref().map_or(0, |(_, scores)| scores.len());
     walked.dropped += parsed.dropped;
     let room = REPAIRS.saturating_sub(walked.repairs.len());
     walked.repairs.extend(parsed.repairs.iter().take(room).cloned());
@@ -187,7 +197,7 @@ async fn store(
     let drafts = poll::drafts(context, source, items, now);
     let (names, id, reading) = (context.clone(), source.id.clone(), poll::reading(source));
     let (baseline, place) = (purpose.baseline, purpose.place);
-    let Ingested { new_advisories, events } = context
+    let Ingested { new_advisories, events, new_items } = context
         .store
         .write(move |tx| {
             let ingested = ingest::drafts(tx, &drafts, baseline, now, &|id| names.platform_name(id))?;
@@ -204,6 +214,7 @@ async fn store(
         .await?;
     walked.new_advisories += new_advisories;
     walked.events += events;
+    walked.new_items += new_items;
     (purpose.progress)(walked, progress);
     Ok(())
 }
@@ -249,4 +260,37 @@ pub async fn import(
     let id = source.id.clone();
     context.store.write(move |tx| sources::forget_import(tx, &id)).await?;
     Ok(walked)
+}
+
+/// Reads a source as a first poll would, up to `most` items, and stores nothing.
+///
+/// # Errors
+/// Says what stopped it.
+pub async fn trial(client: &Client, folder: &Path, start: &Start<'_>, most: usize) -> Result<Parsed, Stopped> {
+    let mut walk = walk::begin(start).map_err(Stopped::Parse)?;
+    let (mut all, mut answer) = (Parsed::default(), Answer::Begin);
+    for _ in 0..TRIAL_STEPS {
+        answer = match walk.next(answer).map_err(Stopped::Parse)? {
+            Step::Done => break,
+            Step::Pause(time) => {
+                tokio::time::sleep(time.min(walk::PAUSE_MAX)).await;
+                Answer::Rested
+            }
+            Step::Fetch(request) => fetched(client, start.source, &request).await?,
+            Step::Download(request, most) => downloaded(client, folder, &request, most).await?,
+            Step::Messages(_) => Answer::Failed("mailboxes have a trial of their own".to_owned()),
+            Step::Store(batch) => {
+                let Parsed { items, dropped, repairs, epss, .. } = batch.parsed;
+                all.items.extend(items);
+                all.dropped += dropped;
+                all.repairs.extend(repairs);
+                all.epss = epss.or(all.epss);
+                if all.items.len() >= most {
+                    break;
+                }
+                Answer::Stored
+            }
+        };
+    }
+    Ok(all)
 }

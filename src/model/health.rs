@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,10 @@ pub enum HealthState {
     Blocked,
     /// Could not be fetched or parsed.
     Failing,
+    /// It can be read, but has been silent for longer than is normal for it. Never stored: time alone brings it.
+    Late,
+    /// Not watched. Never stored.
+    Off,
 }
 
 impl HealthState {
@@ -37,6 +42,19 @@ impl HealthState {
             Self::Changed => "changed",
             Self::Blocked => "blocked",
             Self::Failing => "failing",
+            Self::Late => "late",
+            Self::Off => "off",
+        }
+    }
+
+    /// How much it matters: 0 all is well, 1 something is left out, 2 perhaps blind, 3 blind.
+    #[must_use]
+    pub const fn weight(self) -> u8 {
+        match self {
+            Self::New | Self::Ok | Self::Off => 0,
+            Self::Degraded => 1,
+            Self::Late => 2,
+            Self::Changed | Self::Blocked | Self::Failing => 3,
         }
     }
 
@@ -57,10 +75,17 @@ impl FromStr for HealthState {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::New, Self::Ok, Self::Degraded, Self::Changed, Self::Blocked, Self::Failing]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| format!("'{text}' is not a source state"))
+        const ALL: [HealthState; 8] = [
+            HealthState::New,
+            HealthState::Ok,
+            HealthState::Degraded,
+            HealthState::Changed,
+            HealthState::Blocked,
+            HealthState::Failing,
+            HealthState::Late,
+            HealthState::Off,
+        ];
+        ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| format!("'{text}' is not a source state"))
     }
 }
 
@@ -87,6 +112,51 @@ pub struct SourceHealth {
     pub detail: String,
     /// The first successful fetch has been stored, so later items are news.
     pub baseline: bool,
+    /// When it last said something new, as it dates it or as we saw it.
+    pub last_news: Option<Timestamp>,
+    /// The longest time between two of its newest twenty items, in microseconds: its own rhythm, where it can be known.
+    pub longest_gap: Option<i64>,
+    /// The state that the operator was told of last.
+    pub told: Option<HealthState>,
+    /// Where it has moved to for good, and how often in a row it said so.
+    pub moved: Option<(String, i64)>,
+}
+
+/// The shortest silence that is called late: a long weekend is no fault.
+const LATE_MIN: Duration = Duration::from_secs(4 * 86_400);
+
+impl SourceHealth {
+    /// How long it may be silent: twice its own longest gap where that is known, else `silent_days`.
+    #[must_use]
+    pub fn patience(&self, silent_days: u32) -> Duration {
+        let stated = Duration::from_secs(u64::from(silent_days) * 86_400);
+        let learned =
+            self.longest_gap.and_then(|gap| u64::try_from(gap).ok()).map(|gap| Duration::from_micros(gap * 2));
+        learned.unwrap_or(stated).max(LATE_MIN)
+    }
+
+    /// The state to show, at `now`, for a source that is watched or not.
+    #[must_use]
+    pub fn standing(&self, watched: bool, silent_days: u32, now: Timestamp) -> HealthState {
+        if !watched {
+            return HealthState::Off;
+        }
+        let silent_since = self.last_news.filter(|news| news.plus(self.patience(silent_days)) < now);
+        if self.state.sees() && silent_since.is_some() { HealthState::Late } else { self.state }
+    }
+
+    /// What is the matter and what to do, as a sentence, in the state `standing`; empty when all is well.
+    #[must_use]
+    pub fn advice(&self, standing: HealthState, silent_days: u32) -> String {
+        if standing != HealthState::Late {
+            return self.detail.clone();
+        }
+        let days = self.patience(silent_days).as_secs().div_ceil(86_400);
+        let since = self.last_news.map_or_else(String::new, |at| format!(" since {}", &at.to_string()[..10]));
+        format!(
+            "nothing new{since}, though it usually publishes within {days} days; look whether it has moved or ended"
+        )
+    }
 }
 
 /// The validators of a conditional GET, byte for byte as received (RFC 9110 section 8.8).
@@ -96,4 +166,38 @@ pub struct Validators {
     pub etag: Option<String>,
     /// `Last-Modified`.
     pub last_modified: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000_000;
+
+    #[test]
+    fn a_source_is_late_beyond_its_own_rhythm_or_the_stated_silence() {
+        let at = |days: i64| Timestamp(days * DAY);
+        let mut health = SourceHealth { state: HealthState::Ok, last_news: Some(at(100)), ..SourceHealth::default() };
+        assert_eq!(health.standing(true, 30, at(129)), HealthState::Ok);
+        assert_eq!(health.standing(true, 30, at(131)), HealthState::Late);
+        health.longest_gap = Some(5 * DAY);
+        assert_eq!(health.standing(true, 30, at(111)), HealthState::Late, "what it does itself tells more");
+        health.longest_gap = Some(DAY / 2);
+        assert_eq!(health.standing(true, 30, at(103)), HealthState::Ok, "a long weekend is no fault");
+        assert_eq!(health.standing(false, 30, at(200)), HealthState::Off);
+        health.state = HealthState::Blocked;
+        assert_eq!(health.standing(true, 30, at(200)), HealthState::Blocked, "a known fault is told first");
+        assert!(
+            health.advice(HealthState::Late, 30).contains("since 1970-04-11"),
+            "{}",
+            health.advice(HealthState::Late, 30)
+        );
+    }
+
+    #[test]
+    fn every_state_is_read_back() {
+        for word in ["new", "ok", "degraded", "changed", "blocked", "failing", "late", "off"] {
+            assert_eq!(word.parse::<HealthState>().map(HealthState::as_str), Ok(word));
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Items: what a source published, as parsed and before any judgment.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
@@ -129,6 +131,9 @@ pub struct KevFacts {
 pub struct Parsed {
     /// The items, in document order.
     pub items: Vec<Item>,
+    /// How long the document says that it stays as it is (RSS 2.0 `ttl`).
+    #[serde(skip)]
+    pub fresh_for: Option<Duration>,
     /// EPSS scores, with the day (`YYYY-MM-DD`) that they are of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epss: Option<(String, Vec<EpssScore>)>,

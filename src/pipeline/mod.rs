@@ -4,6 +4,7 @@
 pub mod fetch;
 pub mod parse;
 pub mod normalize;
+pub mod rhythm;
 pub mod signals;
 pub mod tag;
 pub mod cluster;

@@ -172,7 +172,8 @@ fn keys(item: &Item, counts: &Counts) -> Vec<String> {
 }
 
 /// The hash of what a reader sees, folded, so that markup, case, spacing and tracking parameters do not count.
-fn content_hash(item: &Item) -> String {
+#[must_use]
+pub fn content_hash(item: &Item) -> String {
     let structured = serde_json::to_string(&(
         &item.cves,
         &item.products,

@@ -18,8 +18,11 @@ pub fn items(source: &Source, page: &Page) -> Result<Parsed, ParseError> {
     let Some(format) = formats::by_name(&source.format) else {
         return Err(ParseError::Unreadable { reason: format!("no format is called '{}'", source.format) });
     };
-    let origin =
-        Origin { url: &page.meta.final_url, content_type: page.content_type.as_deref(), html: source.html.as_ref() };
+    let origin = Origin {
+        html: source.html.as_ref(),
+        json: source.json.as_ref(),
+        ..Origin::of(&page.meta.final_url, page.content_type.as_deref())
+    };
     catch_unwind(AssertUnwindSafe(|| (format.parse)(&page.body, &origin))).unwrap_or_else(|_| {
         let reason = format!("the {} reader failed on it; please report this document", format.name);
         Err(ParseError::Unreadable { reason })

@@ -34,6 +34,10 @@ const NARROWEST: &str = "SELECT c.advisory FROM advisory_cves c JOIN advisories 
 const KEEP_KEV: &str = "INSERT INTO cve_facts (cve, kev, source_name) VALUES ($1, $2, $3)
      ON CONFLICT (cve) DO UPDATE SET kev = excluded.kev, source_name = excluded.source_name";
 
+const FORGET_KEV: &str = "DELETE FROM cve_facts WHERE cve = $1";
+
+const NAMING: &str = "SELECT advisory FROM advisory_cves WHERE cve = $1 ORDER BY advisory";
+
 const ONE: &str = "SELECT a.id, a.revision, a.revised_at, r.body FROM advisories a
      JOIN revisions r ON r.advisory = a.id AND r.number = a.revision WHERE a.id = $1";
 
@@ -154,6 +158,22 @@ pub fn claim_keys(tx: &mut Tx<'_>, id: &AdvisoryId, keys: &[String]) -> Result<(
 /// Fails where the database does.
 pub fn keep_kev(tx: &mut Tx<'_>, cve: &CveId, kev: &KevFacts, source_name: &str) -> Result<(), StoreError> {
     tx.execute(KEEP_KEV, &[cve.as_str().into(), super::to_json(kev)?.into(), source_name.into()]).map(drop)
+}
+
+/// Forgets what the KEV catalog said of a CVE.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn forget_kev(tx: &mut Tx<'_>, cve: &CveId) -> Result<(), StoreError> {
+    tx.execute(FORGET_KEV, &[cve.as_str().into()]).map(drop)
+}
+
+/// Every advisory that names a CVE.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn naming(tx: &mut Tx<'_>, cve: &CveId) -> Result<Vec<AdvisoryId>, StoreError> {
+    tx.query(NAMING, &[cve.as_str().into()])?.iter().map(|row| row.text(0).map(AdvisoryId)).collect()
 }
 
 /// What the KEV catalog says of any of `cves`: the facts and the name of the source that gave them.

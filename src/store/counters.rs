@@ -19,6 +19,8 @@ pub enum Counter {
     Ingest,
     /// Item numbers.
     Item,
+    /// Notices to the operator.
+    Notice,
     /// Subscription numbers.
     Subscription,
 }
@@ -30,6 +32,7 @@ impl Counter {
             Self::Event => "event",
             Self::Ingest => "ingest",
             Self::Item => "item",
+            Self::Notice => "notice",
             Self::Subscription => "subscription",
         }
     }

@@ -56,8 +56,8 @@ const FINISH: &str =
 const RELEASE: &str = "UPDATE deliveries SET state = 'queued', lease_holder = NULL, lease_until = NULL
      WHERE id = $1 AND fence = $2 AND state = 'sending'";
 
-const QUEUE_DIGEST: &str = "INSERT INTO deliveries (id, subscription, channel, kind, payload, state, attempts, ambiguous, due_at, fence, created_at, detail)
-     VALUES ($1, $2, 'email', 'digest', $3, 'queued', 0, 0, $4, 0, $4, '') ON CONFLICT (id) DO NOTHING";
+const QUEUE: &str = "INSERT INTO deliveries (id, subscription, channel, kind, payload, state, attempts, ambiguous, due_at, fence, created_at, detail)
+     VALUES ($1, $2, 'email', $5, $3, 'queued', 0, 0, $4, 0, $4, '') ON CONFLICT (id) DO NOTHING";
 
 /// A delivery that a sender holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub struct Claimed {
     pub subscription: String,
     /// By which channel.
     pub channel: String,
-    /// `alert` or `digest`.
+    /// `alert`, `digest`, `notice` or `heartbeat`.
     pub kind: String,
     /// The event of an alert.
     pub event_seq: Option<i64>,
@@ -176,6 +176,16 @@ pub fn finish(tx: &mut Tx<'_>, claimed: &Claimed, end: &Finished, now: Timestamp
     Ok(tx.execute(FINISH, &args)? == 1)
 }
 
+/// The deliveries that wait for one recipient, as a sender would hold them. Nothing is claimed.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn waiting(tx: &mut Tx<'_>, subscription: &str) -> Result<Vec<Claimed>, StoreError> {
+    let sql = "SELECT id, subscription, channel, kind, event_seq, payload, attempts, fence, created_at FROM deliveries
+         WHERE subscription = $1 AND state = 'queued' ORDER BY id";
+    tx.query(sql, &[subscription.into()])?.iter().map(claimed).collect()
+}
+
 /// Gives a claim back untried.
 ///
 /// # Errors
@@ -196,7 +206,23 @@ pub fn queue_digest(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let id = format!("digest-{period}-{subscription}");
-    Ok(tx.execute(QUEUE_DIGEST, &[id.into(), subscription.into(), payload.into(), now.into()])? == 1)
+    Ok(tx.execute(QUEUE, &[id.into(), subscription.into(), payload.into(), now.into(), "digest".into()])? == 1)
+}
+
+/// Queues a letter of the program's own (`notice` or `heartbeat`) under its `id`; a second one under that id is not
+/// possible.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn queue_service(
+    tx: &mut Tx<'_>,
+    kind: &str,
+    id: &str,
+    subscription: &str,
+    payload: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(tx.execute(QUEUE, &[id.into(), subscription.into(), payload.into(), now.into(), kind.into()])? == 1)
 }
 
 /// The outbox in numbers.
@@ -246,7 +272,7 @@ pub struct Shown {
     pub id: String,
     /// The recipient's address.
     pub to: String,
-    /// `alert` or `digest`.
+    /// `alert`, `digest`, `notice` or `heartbeat`.
     pub kind: String,
     /// The state's word.
     pub state: String,

@@ -1,10 +1,11 @@
 //! Items and the names under which sources show them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Row, StoreError, Tx, list};
 use crate::model::advisory::AdvisoryId;
 use crate::model::clock::Timestamp;
+use crate::model::cve::CveId;
 use crate::model::draft::Draft;
 
 /// How many keys one look-up carries: well under both engines' limits on parameters.
@@ -13,11 +14,15 @@ const LOOKUP: usize = 200;
 const INSERT: &str = "INSERT INTO items (id, source, advisory, content_hash, first_seen, changed_at, body)
      VALUES ($1, $2, $3, $4, $5, $5, $6)";
 
-const UPDATE: &str = "UPDATE items SET content_hash = $2, changed_at = $3, body = $4 WHERE id = $1";
-
 const NAME: &str = "INSERT INTO item_keys (source, key, item) VALUES ($1, $2, $3) ON CONFLICT (source, key) DO NOTHING";
 
 const OF_ADVISORY: &str = "SELECT body FROM items WHERE advisory = $1 ORDER BY id";
+
+const REWRITE: &str = "UPDATE items SET content_hash = $2, changed_at = $3, body = $4 WHERE id = $1";
+
+const OF_SOURCE: &str = "SELECT id, body FROM items WHERE source = $1 ORDER BY id";
+
+const ONE: &str = "SELECT body FROM items WHERE id = $1";
 
 /// What is stored of an item, in short.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +58,32 @@ pub fn known(tx: &mut Tx<'_>, source: &str, keys: &[&str]) -> Result<HashMap<Str
     Ok(found)
 }
 
+/// Whether anything of the source is stored.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn has_any(tx: &mut Tx<'_>, source: &str) -> Result<bool, StoreError> {
+    Ok(tx.query_one("SELECT item FROM item_keys WHERE source = $1 LIMIT 1", &[source.into()])?.is_some())
+}
+
+/// The content hashes of `drafts` under which the source has already shown an item.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn said_before(tx: &mut Tx<'_>, source: &str, drafts: &[Draft]) -> Result<HashSet<String>, StoreError> {
+    let mut found = HashSet::new();
+    for chunk in drafts.chunks(LOOKUP) {
+        let sql =
+            format!("SELECT content_hash FROM items WHERE source = $1 AND content_hash IN ({})", list(chunk.len(), 2));
+        let mut args = vec![source.into()];
+        args.extend(chunk.iter().map(|draft| draft.content_hash.as_str().into()));
+        for row in tx.query(&sql, &args)? {
+            found.insert(row.text(0)?);
+        }
+    }
+    Ok(found)
+}
+
 /// Stores a new item under the number `id`, and its names.
 ///
 /// # Errors
@@ -75,8 +106,7 @@ pub fn insert(tx: &mut Tx<'_>, id: i64, draft: &Draft, advisory: &AdvisoryId) ->
 /// # Errors
 /// Fails where the database does.
 pub fn update(tx: &mut Tx<'_>, known: &Known, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
-    let args = [known.id.into(), draft.content_hash.as_str().into(), now.into(), super::to_json(draft)?.into()];
-    tx.execute(UPDATE, &args)?;
+    rewrite(tx, known.id, draft, now)?;
     name(tx, draft, known.id)
 }
 
@@ -98,6 +128,47 @@ pub fn name(tx: &mut Tx<'_>, draft: &Draft, item: i64) -> Result<(), StoreError>
 pub fn of_advisory(tx: &mut Tx<'_>, advisory: &AdvisoryId) -> Result<Vec<Draft>, StoreError> {
     let rows = tx.query(OF_ADVISORY, &[advisory.0.as_str().into()])?;
     rows.iter().map(|row| super::from_json(&row.text(0)?)).collect()
+}
+
+/// An entry of a catalog: its item, and its CVE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The item's number.
+    pub item: i64,
+    /// The CVE.
+    pub cve: CveId,
+}
+
+/// The items of `source` that carry facts of the KEV catalog, by their first CVE.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn listed(tx: &mut Tx<'_>, source: &str) -> Result<Vec<Listed>, StoreError> {
+    let mut found = Vec::new();
+    for row in tx.query(OF_SOURCE, &[source.into()])? {
+        let draft: Draft = super::from_json(&row.text(1)?)?;
+        if let (Some(_), Some(cve)) = (&draft.item.kev, draft.item.cves.first()) {
+            found.push(Listed { item: row.int(0)?, cve: cve.clone() });
+        }
+    }
+    Ok(found)
+}
+
+/// One item.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn get(tx: &mut Tx<'_>, item: i64) -> Result<Option<Draft>, StoreError> {
+    tx.query_one(ONE, &[item.into()])?.map(|row| super::from_json(&row.text(0)?)).transpose()
+}
+
+/// Stores what an item is to say from now on.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn rewrite(tx: &mut Tx<'_>, item: i64, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
+    let args = [item.into(), draft.content_hash.as_str().into(), now.into(), super::to_json(draft)?.into()];
+    tx.execute(REWRITE, &args).map(drop)
 }
 
 fn known_of(row: &Row) -> Result<Known, StoreError> {

@@ -3,6 +3,8 @@
 use super::{StoreError, Tx};
 
 const INSERT: &str = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+const SET: &str =
+    "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 const SELECT: &str = "SELECT value FROM meta WHERE key = $1";
 
 /// The value of `key`; where there is none, `fresh` is stored first. Every caller gets the same value.
@@ -13,4 +15,20 @@ pub fn get_or_insert(tx: &mut Tx<'_>, key: &str, fresh: &str) -> Result<String, 
     tx.execute(INSERT, &[key.into(), fresh.into()])?;
     let row = tx.query_one(SELECT, &[key.into()])?;
     row.ok_or_else(|| StoreError::custom(format!("{key} vanished")))?.text(0)
+}
+
+/// The value of `key`, if there is one.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn get(tx: &mut Tx<'_>, key: &str) -> Result<Option<String>, StoreError> {
+    tx.query_one(SELECT, &[key.into()])?.map(|row| row.text(0)).transpose()
+}
+
+/// Gives `key` a value.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn set(tx: &mut Tx<'_>, key: &str, value: &str) -> Result<(), StoreError> {
+    tx.execute(SET, &[key.into(), value.into()]).map(drop)
 }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::{Row, StoreError, Tx};
 use crate::model::clock::Timestamp;
-use crate::model::health::{SourceHealth, Validators};
+use crate::model::health::{HealthState, SourceHealth, Validators};
 
-const COLUMNS: &str = "id, state, since, last_attempt, last_success, next_due, failures, items, detail, baseline";
+const COLUMNS: &str =
+    "id, state, since, last_attempt, last_success, next_due, failures, items, detail, baseline, last_news,
+     longest_gap, told, moved_to, moved_times";
 
 const CREATE: &str =
     "INSERT INTO sources (id, state, failures, items, detail, baseline) VALUES ($1, 'new', 0, 0, '', FALSE)
@@ -34,7 +36,10 @@ const FORGET_IMPORT: &str = "UPDATE sources SET import_cursor = NULL, import_cur
 const RENEW: &str = "UPDATE sources SET lease_until = $3 WHERE id = $1 AND lease_holder = $2";
 
 const SAVE: &str = "UPDATE sources SET state = $2, since = $3, last_attempt = $4, last_success = $5, next_due = $6,
-     failures = $7, items = $8, detail = $9, baseline = $10 WHERE id = $1";
+     failures = $7, items = $8, detail = $9, baseline = $10, last_news = $11, longest_gap = $12, moved_to = $13,
+     moved_times = $14 WHERE id = $1";
+
+const TELL: &str = "UPDATE sources SET told = $2 WHERE id = $1";
 
 /// Leases the source to `holder` until `now + lasting`; false where another holds it.
 ///
@@ -89,8 +94,20 @@ pub fn save(tx: &mut Tx<'_>, health: &SourceHealth) -> Result<(), StoreError> {
         health.items.into(),
         health.detail.as_str().into(),
         health.baseline.into(),
+        health.last_news.into(),
+        health.longest_gap.into(),
+        health.moved.as_ref().map(|(to, _)| to.clone()).into(),
+        health.moved.as_ref().map(|(_, times)| *times).into(),
     ];
     tx.execute(SAVE, &args).map(drop)
+}
+
+/// Keeps which state of the source the operator was told of.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn tell(tx: &mut Tx<'_>, id: &str, state: HealthState) -> Result<(), StoreError> {
+    tx.execute(TELL, &[id.into(), state.as_str().into()]).map(drop)
 }
 
 /// The validators kept for the source, if they were kept for the same `reading` (address and parser version).
@@ -174,5 +191,9 @@ fn health(row: &Row) -> Result<SourceHealth, StoreError> {
         items: row.int(7)?,
         detail: row.text(8)?,
         baseline: row.bool(9)?,
+        last_news: row.opt_time(10)?,
+        longest_gap: row.opt_int(11)?,
+        told: row.opt_text(12)?.map(|word| word.parse().map_err(StoreError::custom)).transpose()?,
+        moved: row.opt_text(13)?.zip(row.opt_int(14)?),
     })
 }

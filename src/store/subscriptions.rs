@@ -9,6 +9,17 @@ const COLUMNS: &str =
     "s.id, s.email, s.everything, s.floor, s.instant, s.digest, s.digest_day, s.digest_at, s.timezone,
      s.consent, s.consent_at, s.created_at";
 
+/// Recipients that the settings name. They want no advisories, and nobody can unsubscribe them but the settings.
+pub const OPERATOR: &str = "operator";
+/// The recipient of the daily sign of life.
+pub const HEARTBEAT: &str = "heartbeat";
+
+const SET_SERVICE: &str =
+    "INSERT INTO subscriptions (id, email, email_key, active, everything, floor, instant, digest, digest_day,
+     digest_at, timezone, consent, consent_at, created_at, start_seq, digest_cut)
+     VALUES ($1, $2, $1, TRUE, FALSE, 0, FALSE, 'none', 'monday', '07:00', 'UTC', 'settings', $3, $3, 0, 0)
+     ON CONFLICT (id) DO UPDATE SET email = excluded.email, active = TRUE";
+
 const EXISTING: &str = "SELECT id, active FROM subscriptions WHERE email_key = $1";
 
 const INSERT: &str =
@@ -100,6 +111,14 @@ pub fn upsert(tx: &mut Tx<'_>, change: &Change<'_>) -> Result<(String, Upserted)
     Ok((id, outcome))
 }
 
+/// Makes `email` the recipient called `id`: [`OPERATOR`] or [`HEARTBEAT`].
+///
+/// # Errors
+/// Fails where the database does.
+pub fn set_service(tx: &mut Tx<'_>, id: &str, email: &str, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(SET_SERVICE, &[id.into(), email.into(), now.into()]).map(drop)
+}
+
 fn insert(tx: &mut Tx<'_>, change: &Change<'_>, history: i64) -> Result<String, StoreError> {
     let id = format!("sub-{}", counters::next(tx, counters::Counter::Subscription)?);
     let wish = change.wish;
@@ -181,7 +200,10 @@ pub fn get(tx: &mut Tx<'_>, id: &str) -> Result<Option<Subscription>, StoreError
 /// # Errors
 /// Fails where the database does.
 pub fn all(tx: &mut Tx<'_>) -> Result<Vec<Subscription>, StoreError> {
-    let rows = tx.query(&format!("SELECT {COLUMNS} FROM subscriptions s WHERE s.active ORDER BY s.email_key"), &[])?;
+    let rows = tx.query(
+        &format!("SELECT {COLUMNS} FROM subscriptions s WHERE s.active AND s.id <> $1 ORDER BY s.email_key"),
+        &[OPERATOR.into()],
+    )?;
     rows.iter().map(|row| subscription(tx, row)).collect()
 }
 

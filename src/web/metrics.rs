@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::State;
 use crate::config::sources::Source;
 use crate::model::clock::Timestamp;
-use crate::model::health::SourceHealth;
+use crate::model::health::{HealthState, SourceHealth};
 use crate::store::deliveries::{self, Outbox};
 use crate::store::{StoreError, Tx, sources};
 
@@ -73,6 +73,12 @@ fn render(
     let per = |value: &dyn Fn(&SourceHealth) -> f64| -> Vec<(String, f64)> {
         watched.iter().map(|health| (format!("{{source=\"{}\"}}", health.source), value(health))).collect()
     };
+    let late = |health: &SourceHealth| {
+        let source = all.iter().find(|source| source.id == health.source);
+        source.is_some_and(|source| health.standing(true, source.silent_days, now) == HealthState::Late)
+    };
+    let late = per(&|health| f64::from(u8::from(late(health))));
+    text.gauge("rattlewatch_source_late", "1 where the source is silent for longer than is normal for it.", &late);
     let readable = per(&|health| f64::from(u8::from(health.state.sees())));
     text.gauge("rattlewatch_source_readable", "1 where the last try read the source.", &readable);
     let success = per(&|health| health.last_success.map_or(0.0, |at| at.seconds() as f64));

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::State;
 use crate::config::sources::Source;
+use crate::jobs::route;
 use crate::model::advisory::{Advisory, AdvisoryId};
 use crate::model::clock::Timestamp;
 use crate::model::health::{HealthState, SourceHealth};
@@ -73,7 +74,7 @@ pub(super) async fn home(Shared(state): Shared<State>) -> Response {
     };
     let lines: Vec<Line> = newest.iter().map(|advisory| line(&state, advisory)).collect();
     let enabled = context.sources.iter().filter(|source| source.enabled);
-    let watched: Vec<SourceLine> = enabled.map(|source| source_line(source, &health)).collect();
+    let watched: Vec<SourceLine> = enabled.map(|source| source_line(source, &health, context.clock.now())).collect();
     let stuck: Vec<StuckLine> = stuck.iter().map(stuck_line).collect();
     let blind = watched.iter().filter(|source| !source.sees && !source.waits).count();
     let values = context! {
@@ -84,16 +85,18 @@ pub(super) async fn home(Shared(state): Shared<State>) -> Response {
     state.0.views.render("home.html", values).into_response()
 }
 
-fn source_line(source: &Source, health: &[SourceHealth]) -> SourceLine {
-    let health = health.iter().find(|health| health.source == source.id).cloned().unwrap_or_default();
+fn source_line(source: &Source, all: &[SourceHealth], now: Timestamp) -> SourceLine {
+    let health = all.iter().find(|health| health.source == source.id).cloned().unwrap_or_default();
+    let standing = health.standing(true, source.silent_days, now);
+    let stands_by = route::stands_by(source, all);
     SourceLine {
         id: source.id.clone(),
         name: source.name.clone(),
-        state: health.state.to_string(),
-        sees: health.state.sees(),
-        waits: health.state == HealthState::New,
+        state: if stands_by { "stands by".to_owned() } else { standing.to_string() },
+        sees: stands_by || standing.sees(),
+        waits: standing == HealthState::New,
         last_success: when(health.last_success),
-        detail: health.detail,
+        detail: health.advice(standing, source.silent_days),
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::http_server::{HttpServer, Reply};
 use crate::support::program::{Program, rss};
@@ -186,12 +186,13 @@ async fn serve_watches_mails_answers_and_stops_in_order() {
     );
     assert!(home.to_ascii_lowercase().contains("content-security-policy: default-src 'none'"));
     assert!(get(port, "/livez").contains("alive") && get(port, "/readyz").contains("ready"));
-    let metrics = get(port, "/metrics");
-    assert!(
-        metrics.contains("rattlewatch_source_readable{source=\"cert\"} 1")
-            && metrics.contains("rattlewatch_deliveries{state=\"sent\"} 1"),
-        "{metrics}"
-    );
+    // The relay has the mail a moment before its answer is recorded.
+    let mut metrics = get(port, "/metrics");
+    while !metrics.contains("rattlewatch_deliveries{state=\"sent\"} 1") {
+        assert!(ready.elapsed() < Duration::from_secs(120), "{metrics}");
+        metrics = get(port, "/metrics");
+    }
+    assert!(metrics.contains("rattlewatch_source_readable{source=\"cert\"} 1"), "{metrics}");
     assert!(get(port, "/nowhere").starts_with("HTTP/1.1 404"));
     assert!(get(port, "/advisories/RW-2").contains("What happened"));
 
@@ -255,4 +256,81 @@ async fn without_a_relay_letters_are_files_and_a_digest_can_be_previewed() {
     let listed: Value = serde_json::from_str(&listed).expect("JSON");
     assert_eq!(listed[0]["severity"], "critical");
     assert!(program.ok(&["advisories", "show", "rw-1"]).contains("touches     fortigate"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_is_imported_from_the_source_or_a_file_and_nobody_is_mailed() {
+    let (web, smtp) = (HttpServer::start().await, SmtpServer::start().await);
+    let items = [("1", "Flaw one in FortiGate", "Text."), ("2", "Flaw two in FortiGate", "Text.")];
+    web.route("/feed", Reply::ok("application/rss+xml", rss(&items[..1])));
+    let mut program = Program::new().with("RATTLEWATCH_SMTP_URL", &smtp.url());
+    program.sources(&[("cert", "feed", &web.url("/feed"))]);
+    program.ok(&["subscriber", "add", "all@msp.example", "--everything"]);
+    program.run();
+
+    web.route("/feed", Reply::ok("application/rss+xml", rss(&items)));
+    let said = program.ok(&["import", "cert"]);
+    assert!(said.contains("2 items read, 1 new advisories") && said.contains("Nobody was mailed"), "{said}");
+    let file = program.file("old.xml", &rss(&[("3", "Flaw three in FortiGate", "Text.")]));
+    let report: Value =
+        serde_json::from_str(&program.ok(&["import", "cert", "--file", &file.display().to_string(), "--json"]))
+            .expect("JSON");
+    assert_eq!((&report["items"], &report["new_advisories"]), (&json!(1), &json!(1)), "{report}");
+    let later = program.ok(&["import", "cert", "--since", "2030-01-01"]);
+    assert!(later.contains("0 items read"), "{later}");
+    program.run();
+    assert_eq!(smtp.message_count(), 0, "what was imported is no news");
+    let listed: Value = serde_json::from_str(&program.ok(&["advisories", "list", "--json"])).expect("JSON");
+    assert_eq!(listed.as_array().map(Vec::len), Some(3));
+
+    let unknown = program.refused(&["import", "cret"], 2);
+    assert!(unknown.contains("did you mean 'cert'?"), "{unknown}");
+    let missing = program.refused(&["import", "cert", "--file", "nowhere.xml"], 1);
+    assert!(missing.contains("nowhere.xml cannot be read"), "{missing}");
+    web.route("/feed", Reply::status(500));
+    let failed = program.refused(&["import", "cert"], 1);
+    assert!(failed.contains("run the same command again") && failed.contains("status 500"), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_are_switched_by_sets_and_ids() {
+    let mut program = Program::new();
+    program.sources_with(&[
+        ("a", "feed", "https://a.example/", "sets = [\"us-government\"]"),
+        ("b", "feed", "https://b.example/", "sets = [\"research\"]\nenabled = false\noff_because = \"Noisy.\""),
+        ("c", "feed", "https://c.example/", "needs_key = \"c-key\""),
+    ]);
+    let states = |program: &Program| {
+        ["a", "b", "c"].map(|id| program.source(id)["state"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(states(&program), ["new", "off", "off"]);
+    program.set("RATTLEWATCH_SOURCES_ON", "research");
+    program.set("RATTLEWATCH_SOURCES_OFF", "us-government");
+    program.set("RATTLEWATCH_API_KEYS", "c-key=s3cret");
+    assert_eq!(states(&program), ["off", "new", "new"]);
+    let shown = program.ok(&["config", "show"]);
+    assert!(shown.contains("c-key=***") && !shown.contains("s3cret"), "{shown}");
+    program.set("RATTLEWATCH_SOURCES_ON", "reserach");
+    let told = program.refused(&["sources", "list"], 2);
+    assert!(
+        told.contains("'reserach' is neither a source nor a set of sources") && told.contains("research"),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_can_be_tried_before_it_is_added() {
+    let web = HttpServer::start().await;
+    web.route("/feed", Reply::ok("application/rss+xml", rss(&[("1", "Flaw one in FortiGate", "Text.")])));
+    web.route("/kev", Reply::ok("application/json", json!({"title": "KEV", "count": 1, "vulnerabilities": [
+        {"cveID": "CVE-2099-0001", "vendorProject": "Contoso", "product": "Remote", "vulnerabilityName": "Contoso Remote flaw",
+         "dateAdded": "2026-11-19", "shortDescription": "A flaw.", "requiredAction": "Update.", "dueDate": "2026-11-26"}]}).to_string()));
+    web.route("/page", Reply::ok("text/html", "<!doctype html><title>Hello</title>".to_owned()));
+    let program = Program::new();
+    let said = program.ok(&["sources", "test", &web.url("/feed")]);
+    assert!(said.contains("1 items would be taken") && said.contains("as feed") && said.contains("Flaw one"), "{said}");
+    let said = program.ok(&["sources", "test", &web.url("/kev")]);
+    assert!(said.contains("as kev") && said.contains("CVE-2099-0001"), "{said}");
+    let refused = program.refused(&["sources", "test", &web.url("/page")], 1);
+    assert!(refused.contains("answered with"), "{refused}");
 }

@@ -11,10 +11,12 @@ use url::Url;
 use crate::support::http_server::{HttpServer, Reply};
 
 mod decoding;
+mod downloads;
 mod limits;
 mod politeness;
 mod redirects;
 mod refusals;
+mod robots;
 mod tls;
 
 /// Small enough that no test waits long, wide enough that a busy machine does not trip over them.

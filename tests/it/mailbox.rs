@@ -28,21 +28,20 @@ fn from(sender: &str, id: &str, subject: &str, text: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Limits that a test can wait for.
-fn short() -> Limits {
-    let limit = Duration::from_millis(700);
-    Limits {
-        connect: Duration::from_secs(5),
-        command: limit,
-        open: Duration::from_secs(20),
-        batch: Duration::from_secs(20),
-    }
+/// Limits with so long a wait for each answer.
+fn limits(command: Duration) -> Limits {
+    let long = Duration::from_secs(20);
+    Limits { connect: Duration::from_secs(10), command, open: long, batch: long }
 }
 
 /// A client that may dial loopback and trusts the server's certificate.
 fn client(server: &ImapServer) -> Client {
+    impatient(server, Duration::from_secs(15))
+}
+
+fn impatient(server: &ImapServer, command: Duration) -> Client {
     let guard = Guard { allow: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()] };
-    Client::new(guard).with(short(), Some(server.ca_pem().as_bytes().to_vec()))
+    Client::new(guard).with(limits(command), Some(server.ca_pem().as_bytes().to_vec()))
 }
 
 fn place(server: &ImapServer, tls: MailTls) -> MailPlace {

@@ -5,11 +5,14 @@ mod support;
 
 mod compose;
 mod config;
+mod databases;
 mod http;
 mod mailbox;
 mod platforms;
 
 mod formats;
+mod health;
+mod identity;
 mod smtp;
 mod store;
 mod story;

@@ -264,12 +264,12 @@ async fn examine(stream: &mut Stream, now: &State, tag: &str, command: &str) -> 
 async fn search(stream: &mut Stream, now: &State, tag: &str, criteria: &str) -> io::Result<()> {
     match now.fault {
         Fault::EndlessLines => loop {
-            say(stream, "* 1 EXPUNGE").await?;
+            stream.write_all("* 1 EXPUNGE\r\n".repeat(1_000).as_bytes()).await?;
         },
         Fault::EndlessLine => {
             stream.write_all(b"* SEARCH").await?;
             loop {
-                stream.write_all(b" 1 2 3 4 5 6 7 8 9").await?;
+                stream.write_all(" 1 2 3 4 5 6 7 8 9".repeat(1_000).as_bytes()).await?;
             }
         }
         _ => {}

@@ -62,10 +62,16 @@ impl Program {
 
     /// Uses these sources: id, format, address.
     pub fn sources(&mut self, sources: &[(&str, &str, &str)]) {
+        let plain: Vec<_> = sources.iter().map(|(id, format, url)| (*id, *format, *url, "")).collect();
+        self.sources_with(&plain);
+    }
+
+    /// Uses these sources: id, format, address, and further lines of the entry.
+    pub fn sources_with(&mut self, sources: &[(&str, &str, &str, &str)]) {
         let text: String = sources
             .iter()
-            .map(|(id, format, url)| {
-                format!("[[source]]\nid = \"{id}\"\nname = \"Source {id}\"\npublisher = \"{id}\"\nkind = \"government\"\ncountry = \"US\"\nurl = \"{url}\"\nformat = \"{format}\"\nschedule = \"0 0 3 * * *\"\n\n")
+            .map(|(id, format, url, more)| {
+                format!("[[source]]\nid = \"{id}\"\nname = \"Source {id}\"\npublisher = \"{id}\"\nkind = \"government\"\ncountry = \"US\"\nurl = \"{url}\"\nformat = \"{format}\"\nschedule = \"0 0 3 * * *\"\n{more}\n\n")
             })
             .collect();
         let path = self.file("sources.toml", &text);

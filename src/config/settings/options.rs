@@ -155,10 +155,10 @@ pub const SETTINGS: [Setting; 22] = [
         "The address that is told when a source can no longer be read, and when it can be again.",
     ),
     Setting::secret(
-        "heartbeat_url",
-        Absent("nothing is called"),
-        "A URL that is called once a day when a test advisory has come through the whole pipeline, for a service that \
-         raises the alarm when the call stays out.",
+        "heartbeat",
+        Absent("nobody is told that all is well"),
+        "A web or mail address of a service that raises the alarm when it hears nothing for a day: once a day a test \
+         advisory goes through the whole pipeline, and when it has come through, the address is called or mailed.",
     ),
     Setting::text(
         "platforms",

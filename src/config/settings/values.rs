@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
-use super::{Database, LogFormat, Mailbox, Secret, Smtp, SmtpTls};
+use super::{Database, Heartbeat, LogFormat, Mailbox, Secret, Smtp, SmtpTls};
 use crate::config::fault::{closest, quoted, suggestion};
 
 /// Most connections and fetches at a time.
@@ -110,7 +110,7 @@ pub(super) fn redacted(key: &str, text: &str) -> String {
         let names = text.split([',', '\n']).filter_map(|pair| Some(format!("{}=***", pair.split_once('=')?.0.trim())));
         return names.collect::<Vec<_>>().join(",");
     }
-    if key == "heartbeat_url" {
+    if key == "heartbeat" {
         // Such addresses are secrets as a whole.
         return web_address(text)
             .map_or_else(|_| "***".to_owned(), |url| format!("{}/***", url.origin().ascii_serialization()));
@@ -286,9 +286,13 @@ pub(super) fn keys(text: &str) -> Result<BTreeMap<String, Secret>, String> {
         .collect()
 }
 
-/// A web address as it is.
-pub(super) fn web_url(text: &str) -> Result<Url, String> {
-    web_address(text)
+/// A web or a mail address.
+pub(super) fn heartbeat(text: &str) -> Result<Heartbeat, String> {
+    if let Some(address) = mail_address(text.trim().trim_start_matches("mailto:")) {
+        return Ok(Heartbeat::Mail(address));
+    }
+    // The text itself is not shown: such addresses are secrets.
+    web_address(text).map(Heartbeat::Call).map_err(|_| "is neither a web nor a mail address".to_owned())
 }
 
 pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {

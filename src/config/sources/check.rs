@@ -1,18 +1,18 @@
 //! What a written source means. Every value is judged, so that one run tells all faults.
 
-use regex::RegexBuilder;
 use url::Url;
 
 use super::mailbox::{self, MailPlace};
-use super::written::{WrittenHtml, WrittenSource};
-use super::{HtmlRules, Known, Source, SourceKind};
+use super::written::WrittenSource;
+use super::{Known, Source, SourceKind, rules};
 use crate::config::fault::{Faults, quoted, suggestion};
 use crate::config::written::At;
-use crate::model::item::{ITEMS_MAX, URL_MAX};
+use crate::model::item::URL_MAX;
 use crate::model::platform::PlatformId;
 
-/// The format that reads pages by the rules in `[source.html]`.
+/// The formats that read by the rules in `[source.html]` and `[source.json]`.
 const HTML: &str = "html";
+const JSON: &str = "json";
 /// The format that reads mail by the rules in `[source.mailbox]`.
 const MAILBOX: &str = "mailbox";
 /// Longest id, in bytes.
@@ -25,8 +25,6 @@ const SENTENCE_MAX: usize = 400;
 const SILENT_DAYS: u32 = 30;
 /// Longest header value, in bytes.
 const HEADER_MAX: usize = 256;
-/// Most memory that a compiled regular expression may take, in bytes.
-const REGEX_MAX: usize = 1024 * 1024;
 /// Content codings (RFC 9110 section 8.4.1, RFC 7932) that the program can undo.
 const CODINGS: [&str; 4] = ["gzip", "deflate", "br", "identity"];
 
@@ -49,11 +47,12 @@ pub(super) fn check(written: &WrittenSource, known: &Known<'_>, faults: &mut Fau
     let key = judge.value("key", written.key.as_ref(), set_name);
     let needs_key = judge.value("needs_key", written.needs_key.as_ref(), set_name);
     judge.value("note", written.note.as_ref(), sentence);
-    judge.html_fits(written);
-    judge.mailbox_fits(written, place.as_ref());
+    judge.rules_fit(written);
+    judge.mail_has_key(written, place.as_ref());
     judge.off_is_explained(written);
     let silent_days = judge.silent_days(written);
-    let html = written.html.as_ref().map(|html| rules(html, known, faults));
+    let html = written.html.as_ref().map(|html| rules::html(html, known, faults));
+    let json = written.json.as_ref().map(|json| rules::json(json, faults));
     let mailbox = match (&written.mailbox, place) {
         (Some(written), Some(place)) => Some(mailbox::rules(written, place, faults)),
         _ => None,
@@ -81,23 +80,24 @@ pub(super) fn check(written: &WrittenSource, known: &Known<'_>, faults: &mut Fau
         key: key.or_else(|| needs_key.clone()),
         needs_key,
         html: html.map_or(Some(None), |rules| rules.map(Some))?,
+        json: json.map_or(Some(None), |rules| rules.map(Some))?,
         mailbox: mailbox.map_or(Some(None), |rules| rules.map(Some))?,
     })
 }
 
 /// Judges the values of one table.
-struct Judge<'j, 'f> {
-    label: &'j str,
-    faults: &'j mut Faults<'f>,
+pub(super) struct Judge<'j, 'f> {
+    pub(super) label: &'j str,
+    pub(super) faults: &'j mut Faults<'f>,
 }
 
 impl Judge<'_, '_> {
-    fn tell(&mut self, line: usize, key: &str, message: impl AsRef<str>) {
+    pub(super) fn tell(&mut self, line: usize, key: &str, message: impl AsRef<str>) {
         self.faults.add(line, format!("{}: {key}", self.label), message);
     }
 
     /// What `read` makes of a value; a refusal is told on its line.
-    fn value<T>(
+    pub(super) fn value<T>(
         &mut self,
         key: &str,
         written: Option<&At<String>>,
@@ -146,66 +146,36 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// The format `html` and `[source.html]` need each other.
-    fn html_fits(&mut self, written: &WrittenSource) {
+    /// The formats `html`, `json` and `mailbox` and their tables need each other.
+    fn rules_fit(&mut self, written: &WrittenSource) {
         let Some(format) = &written.format else { return };
-        match (&written.html, format.value == HTML) {
-            (None, true) => {
-                let message = "missing; the format html needs [source.html] with at least item, a CSS selector";
-                self.tell(format.line, "html", message);
+        let html = (HTML, written.html.as_ref().map(|html| html.line), "at least item, a CSS selector");
+        let json = (JSON, written.json.as_ref().map(|json| json.line), "at least items and title, JSON pointers");
+        let mailbox = (MAILBOX, written.mailbox.as_ref().map(|mailbox| mailbox.line), "from, a list of senders");
+        for (name, line, least) in [html, json, mailbox] {
+            match (line, format.value == name) {
+                (None, true) => {
+                    let message = format!("missing; the format {name} needs [source.{name}] with {least}");
+                    self.tell(format.line, name, message);
+                }
+                (Some(line), false) => {
+                    let message = format!("is only for the format {name}, not {}; remove it", quoted(&format.value));
+                    self.tell(line, name, message);
+                }
+                _ => {}
             }
-            (Some(html), false) => {
-                let message = format!("is only for the format html, not {}; remove it", quoted(&format.value));
-                self.tell(html.line, "html", message);
-            }
-            _ => {}
         }
     }
 
-    /// The format `mailbox` and `[source.mailbox]` need each other, and a mail server needs a password.
-    fn mailbox_fits(&mut self, written: &WrittenSource, place: Option<&MailPlace>) {
+    /// A mail server needs a password.
+    fn mail_has_key(&mut self, written: &WrittenSource, place: Option<&MailPlace>) {
         let Some(format) = &written.format else { return };
-        match (&written.mailbox, format.value == MAILBOX) {
-            (None, true) => {
-                let message = "missing; the format mailbox needs [source.mailbox] with from, a list of senders";
-                self.tell(format.line, "mailbox", message);
-            }
-            (Some(mailbox), false) => {
-                let message = format!("is only for the format mailbox, not {}; remove it", quoted(&format.value));
-                self.tell(mailbox.line, "mailbox", message);
-            }
-            _ => {}
-        }
         let named = written.key.is_some() || written.needs_key.is_some();
         if matches!(place, Some(MailPlace::Imap { .. })) && !named {
             let message = "missing; write the name under which api_keys holds the mailbox's password";
             self.tell(format.line, "needs_key", message);
         }
     }
-}
-
-fn rules(written: &WrittenHtml, known: &Known<'_>, faults: &mut Faults<'_>) -> Option<HtmlRules> {
-    let mut judge = Judge { label: &written.label, faults };
-    let selector = |text: &str| match (known.check_selector)(text) {
-        Ok(()) => Ok(text.to_owned()),
-        Err(why) => Err(format!("{} is not a CSS selector ({why})", quoted(text))),
-    };
-    let item = judge.value("item", written.item.as_ref(), selector);
-    let rules = HtmlRules {
-        item: item.clone().unwrap_or_default(),
-        title: judge.value("title", written.title.as_ref(), selector),
-        link: judge.value("link", written.link.as_ref(), selector),
-        date: judge.value("date", written.date.as_ref(), selector),
-        summary: judge.value("summary", written.summary.as_ref(), selector),
-        keep: judge.value("keep", written.keep.as_ref(), pattern),
-        min_items: written.min_items.as_ref().map_or(1, |number| number.value),
-        page_title: judge.value("page_title", written.page_title.as_ref(), pattern),
-    };
-    if let Some(number) = written.min_items.as_ref().filter(|number| number.value > ITEMS_MAX) {
-        let message = format!("is {}, more than are taken from one page; write 0 to {ITEMS_MAX}", number.value);
-        judge.tell(number.line, "min_items", message);
-    }
-    item.map(|_| rules)
 }
 
 /// The name of a set or of a key.
@@ -345,13 +315,4 @@ fn codings(text: &str) -> Result<String, String> {
         }
     }
     Ok(text)
-}
-
-fn pattern(text: &str) -> Result<String, String> {
-    RegexBuilder::new(text).size_limit(REGEX_MAX).build().map_err(|error| {
-        let why = error.to_string();
-        let why = why.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned();
-        format!("{} is not a regular expression ({why})", quoted(text))
-    })?;
-    Ok(text.to_owned())
 }

@@ -3,7 +3,7 @@
 use crate::config::fault::{Faults, quoted};
 use crate::config::written::{At, Table, document};
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "id",
     "name",
     "publisher",
@@ -18,6 +18,7 @@ const KEYS: [&str; 21] = [
     "accept_encoding",
     "html",
     "mailbox",
+    "json",
     "sets",
     "silent_days",
     "off_because",
@@ -27,7 +28,10 @@ const KEYS: [&str; 21] = [
     "note",
 ];
 const REQUIRED: [&str; 8] = ["id", "name", "publisher", "kind", "country", "url", "format", "schedule"];
-const HTML_KEYS: [&str; 8] = ["item", "title", "link", "date", "summary", "keep", "min_items", "page_title"];
+const HTML_KEYS: [&str; 10] =
+    ["item", "title", "link", "link_pattern", "date", "date_pattern", "summary", "keep", "min_items", "page_title"];
+const JSON_KEYS: [&str; 10] =
+    ["items", "title", "link", "link_prefix", "id", "date", "text", "tlp", "keep", "min_items"];
 const MAILBOX_KEYS: [&str; 4] = ["from", "require_dkim", "trust_results_of", "tlp"];
 
 /// One `[[source]]`. An absent value was not written, or was told to be of the wrong type.
@@ -48,6 +52,7 @@ pub(super) struct WrittenSource {
     pub(super) accept_encoding: Option<At<String>>,
     pub(super) html: Option<WrittenHtml>,
     pub(super) mailbox: Option<WrittenMailbox>,
+    pub(super) json: Option<WrittenJson>,
     pub(super) sets: Vec<At<String>>,
     pub(super) silent_days: Option<At<usize>>,
     pub(super) off_because: Option<At<String>>,
@@ -64,7 +69,9 @@ pub(super) struct WrittenHtml {
     pub(super) item: Option<At<String>>,
     pub(super) title: Option<At<String>>,
     pub(super) link: Option<At<String>>,
+    pub(super) link_pattern: Option<At<String>>,
     pub(super) date: Option<At<String>>,
+    pub(super) date_pattern: Option<At<String>>,
     pub(super) summary: Option<At<String>>,
     pub(super) keep: Option<At<String>>,
     pub(super) min_items: Option<At<usize>>,
@@ -79,6 +86,22 @@ pub(super) struct WrittenMailbox {
     pub(super) require_dkim: Option<At<bool>>,
     pub(super) trust_results_of: Option<At<String>>,
     pub(super) tlp: Option<At<String>>,
+}
+
+/// Its `[source.json]`.
+pub(super) struct WrittenJson {
+    pub(super) label: String,
+    pub(super) line: usize,
+    pub(super) items: Option<At<String>>,
+    pub(super) title: Option<At<String>>,
+    pub(super) link: Option<At<String>>,
+    pub(super) link_prefix: Option<At<String>>,
+    pub(super) id: Option<At<String>>,
+    pub(super) date: Option<At<String>>,
+    pub(super) text: Option<At<String>>,
+    pub(super) tlp: Option<At<String>>,
+    pub(super) keep: Option<At<String>>,
+    pub(super) min_items: Option<At<usize>>,
 }
 
 /// The sources in `text`, in order.
@@ -98,7 +121,8 @@ fn source(index: usize, mut table: Table<'_, '_>, faults: &mut Faults<'_>) -> Wr
     }
     table.refuse_unknown(&KEYS, faults);
     table.require(&REQUIRED, faults);
-    let (html_name, mailbox_name) = (table.path("html"), table.path("mailbox"));
+    let (html_name, json_name) = (table.path("html"), table.path("json"));
+    let mailbox_name = table.path("mailbox");
     WrittenSource {
         id,
         name: table.text("name", faults),
@@ -121,14 +145,20 @@ fn source(index: usize, mut table: Table<'_, '_>, faults: &mut Faults<'_>) -> Wr
         note: table.text("note", faults),
         html: table.table("html", html_name, faults).map(|table| html(table, faults)),
         mailbox: table.table("mailbox", mailbox_name, faults).map(|table| mailbox(table, faults)),
+        json: table.table("json", json_name, faults).map(|table| json(table, faults)),
         label: table.name,
     }
 }
 
 fn html(table: Table<'_, '_>, faults: &mut Faults<'_>) -> WrittenHtml {
     table.refuse_unknown(&HTML_KEYS, faults);
-    table.require(&["item"], faults);
+    let link_pattern = table.text("link_pattern", faults);
+    if link_pattern.is_none() {
+        table.require(&["item"], faults);
+    }
     WrittenHtml {
+        link_pattern,
+        date_pattern: table.text("date_pattern", faults),
         item: table.text("item", faults),
         title: table.text("title", faults),
         link: table.text("link", faults),
@@ -150,6 +180,25 @@ fn mailbox(table: Table<'_, '_>, faults: &mut Faults<'_>) -> WrittenMailbox {
         require_dkim: table.flag("require_dkim", faults),
         trust_results_of: table.text("trust_results_of", faults),
         tlp: table.text("tlp", faults),
+        line: table.line,
+        label: table.name,
+    }
+}
+
+fn json(table: Table<'_, '_>, faults: &mut Faults<'_>) -> WrittenJson {
+    table.refuse_unknown(&JSON_KEYS, faults);
+    table.require(&["items", "title"], faults);
+    WrittenJson {
+        items: table.text("items", faults),
+        title: table.text("title", faults),
+        link: table.text("link", faults),
+        link_prefix: table.text("link_prefix", faults),
+        id: table.text("id", faults),
+        date: table.text("date", faults),
+        text: table.text("text", faults),
+        tlp: table.text("tlp", faults),
+        keep: table.text("keep", faults),
+        min_items: table.number("min_items", faults),
         line: table.line,
         label: table.name,
     }

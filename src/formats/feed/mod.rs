@@ -9,12 +9,13 @@ mod entry;
 mod json_feed;
 mod repair;
 mod salvage;
-mod scan;
+pub(super) mod scan;
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use regex::Regex;
 use url::Url;
@@ -48,6 +49,7 @@ fn parse(bytes: &[u8], origin: &Origin<'_>) -> Result<Parsed, ParseError> {
     let mut parsed =
         if text.starts_with(['{', '[']) { json_feed::parse(text, origin.url)? } else { xml(text, origin.url)? };
     parsed.repairs.splice(0..0, decoded.repair);
+    parsed.fresh_for = ttl(text);
     let before = parsed.items.len();
     parsed.items.retain(draft::worth_keeping);
     parsed.dropped += before - parsed.items.len();
@@ -99,8 +101,17 @@ fn xml(text: &str, address: &Url) -> Result<Parsed, ParseError> {
     Ok(parsed)
 }
 
+/// The channel's `ttl`, in minutes (RSS 2.0).
+fn ttl(text: &str) -> Option<Duration> {
+    let head = &text[..text.find("<item").unwrap_or(text.len())];
+    let (_, rest) = head.split_once("<ttl>")?;
+    let minutes: u32 = rest.split_once("</ttl>")?.0.trim().parse().ok()?;
+    Some(Duration::from_secs(u64::from(minutes) * 60))
+}
+
 fn strict(source: Mended, base: &Url) -> Result<(Mended, Vec<Item>), ParseError> {
-    let items = entry::items(&source.text, base)?;
+    let mut items = entry::items(&source.text, base)?;
+    salvage::fill_blanks(&mut items, &source.text, base);
     Ok((source, items))
 }
 

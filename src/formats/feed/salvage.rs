@@ -28,6 +28,9 @@ const FIELDS: &[&str] = &[
     "summary",
     "content",
     "encoded",
+    "body",
+    "fullitem",
+    "abstract",
     "pubDate",
     "date",
     "published",
@@ -65,6 +68,27 @@ pub fn salvage(text: &str, base: &Url) -> Salvage {
         }
     }
     salvage
+}
+
+/// Fills items that a strict parser found blank: some feeds write their titles and texts in elements of other
+/// vocabularies alone (Dublin Core, Media RSS, an XHTML `body`).
+pub fn fill_blanks(items: &mut [Item], text: &str, base: &Url) {
+    if items.iter().all(draft::worth_keeping) {
+        return;
+    }
+    let cut = cut(text);
+    if cut.items.len() != items.len() {
+        return;
+    }
+    for (item, part) in items.iter_mut().zip(&cut.items).filter(|(item, _)| !draft::worth_keeping(item)) {
+        let mut read = read_fields(&text[part.start..part.end], base);
+        // Markup that was escaped once more says nothing by itself.
+        read.text = draft::body(&read.text);
+        read.title = draft::title(&draft::body(&read.title), &read.text);
+        if draft::worth_keeping(&read) {
+            *item = Item { native_id: item.native_id.take().or(read.native_id.clone()), ..read };
+        }
+    }
 }
 
 /// Where an item stands.
@@ -146,6 +170,13 @@ fn whole(part: &Part, root: &str, text: &str, base: &Url) -> Option<Item> {
 
 /// The item read field by field; absent where it has neither a title nor an address.
 fn fields(source: &str, base: &Url) -> Option<Item> {
+    let item = read_fields(source, base);
+    // What merely looks like an item has a text, but neither of these.
+    let named = item.url.is_some() || field_texts(source).iter().any(|(name, _)| *name == "title");
+    (named && draft::worth_keeping(&item)).then_some(item)
+}
+
+fn read_fields(source: &str, base: &Url) -> Item {
     let source = &source[..source.floor_char_boundary(ITEM_MAX)];
     let mut item = Item::default();
     let (mut title, mut body) = (String::new(), String::new());
@@ -165,9 +196,8 @@ fn fields(source: &str, base: &Url) -> Option<Item> {
     let guid = item.native_id.as_deref().filter(|id| id.starts_with("http"));
     item.url = item.url.or_else(|| draft::link(guid?, base));
     item.published = item.published.or_else(|| entry::day_of(item.url.as_deref()));
-    let named = !item.title.is_empty() || item.url.is_some();
     item.title = draft::title(&item.title, &item.text);
-    named.then_some(item)
+    item
 }
 
 /// The fields of an item with their raw content. A field ends at its end tag, or where the next begins.

@@ -6,7 +6,7 @@ use super::*;
 
 fn read(source: &str) -> Result<Parsed, ParseError> {
     let url = Url::parse("https://feeds.vendor.example/all.xml").unwrap();
-    parse(source.as_bytes(), &Origin { url: &url, content_type: Some("text/html"), html: None })
+    parse(source.as_bytes(), &Origin::of(&url, Some("text/html")))
 }
 
 fn rss(items: &str) -> String {
@@ -208,6 +208,23 @@ fn the_item_beside_a_deep_one_is_read() {
     let parsed = read(&rss(&format!("{deep}{}", item(1)))).unwrap();
     assert!(titles(&parsed).contains(&"Notice 1"));
     assert!(parsed.degraded());
+}
+
+#[test]
+fn titles_and_texts_in_other_vocabularies_are_found_and_markup_alone_is_nothing() {
+    let items = "<item><dc:title xmlns:dc=\"http://purl.org/dc/elements/1.1/\">Notice in Dublin Core</dc:title></item>\
+                 <item><body xmlns=\"http://www.w3.org/1999/xhtml\"><p>Notice in <b>XHTML</b></p></body></item>\
+                 <item><description>&lt;svg&gt;&lt;a href=\"/x\"&gt;&lt;/svg&gt;</description></item>";
+    let parsed = read(&rss(items)).unwrap();
+    assert_eq!(titles(&parsed), ["Notice in Dublin Core", "Notice in XHTML"]);
+    assert_eq!(parsed.dropped, 1, "an item without a word is counted");
+}
+
+#[test]
+fn a_channel_says_how_long_it_stays_as_it_is() {
+    let parsed = read(&rss(&format!("<ttl> 15 </ttl>{}", item(1)))).unwrap();
+    assert_eq!(parsed.fresh_for, Some(Duration::from_secs(900)));
+    assert_eq!(read(&rss(&item(1))).unwrap().fresh_for, None);
 }
 
 proptest::proptest! {

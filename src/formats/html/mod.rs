@@ -1,9 +1,11 @@
 //! Web pages that list advisories, read by the CSS selectors of their source.
 //!
 //! A page without a feed changes without notice, so each source states a canary (how many items there must be, what
-//! the page is called). A page that fails it is [`ParseError::Changed`], and a challenge or a login in its place is
-//! [`ParseError::NotThis`]: neither is ever "no news".
+//! the page is called). A page that fails it, or on which a rule for links or dates finds not one, is
+//! [`ParseError::Changed`], and a challenge or a login in its place is [`ParseError::NotThis`]: neither is ever
+//! "no news".
 
+mod date;
 pub(super) mod guard;
 
 use std::collections::HashMap;
@@ -12,10 +14,11 @@ use regex::Regex;
 use scraper::{ElementRef, Html, Selector};
 use url::Url;
 
-use super::{Format, Origin, ParseError, dates, decode, draft, pages, plain};
+use super::{Format, Origin, ParseError, dates, decode, draft, elements, pages};
 use crate::config::sources::HtmlRules;
 use crate::model::clock::Timestamp;
 use crate::model::item::{ITEMS_MAX, Item, Parsed, TITLE_MAX};
+use crate::model::text;
 
 /// A page.
 pub const HTML: Format = Format { name: "html", parse, walk: None };
@@ -42,7 +45,9 @@ struct Rules {
     item: Selector,
     title: Option<Selector>,
     link: Option<Selector>,
+    link_pattern: Option<Regex>,
     date: Option<Selector>,
+    date_pattern: Option<Regex>,
     summary: Option<Selector>,
     keep: Option<Regex>,
     page_title: Option<Regex>,
@@ -60,7 +65,9 @@ impl Rules {
             item: selector(&rules.item).map_err(fault)?,
             title: one(&rules.title)?,
             link: one(&rules.link)?,
+            link_pattern: pattern(&rules.link_pattern)?,
             date: one(&rules.date)?,
+            date_pattern: pattern(&rules.date_pattern)?,
             summary: one(&rules.summary)?,
             keep: pattern(&rules.keep)?,
             page_title: pattern(&rules.page_title)?,
@@ -77,10 +84,11 @@ fn parse(bytes: &[u8], origin: &Origin<'_>) -> Result<Parsed, ParseError> {
         return Err(ParseError::Empty);
     }
     let page = guard::tree(&decoded.text)?;
-    let mut reader = Reader { rules: &rules, base: base(&page, origin.url), budget: PAGE_TEXT_MAX };
+    let mut reader = Reader { rules: &rules, base: base(&page, origin.url), budget: PAGE_TEXT_MAX, dated: 0 };
     let mut parsed = Parsed { repairs: decoded.repair.into_iter().collect(), ..Parsed::default() };
     let mut found = reader.items(&page, &mut parsed);
     check_canary(&rules, &page, found.len() + parsed.dropped, &decoded.text)?;
+    check_layout(&rules, &found, reader.dated)?;
     if let Some(keep) = &rules.keep {
         found.retain(|item| keep.is_match(&item.title));
     }
@@ -89,8 +97,8 @@ fn parse(bytes: &[u8], origin: &Origin<'_>) -> Result<Parsed, ParseError> {
 }
 
 fn check_canary(rules: &Rules, page: &Html, count: usize, source: &str) -> Result<(), ParseError> {
-    // Some sites put a sign of a challenge on every page, so only a page without items is taken for one.
-    if count == 0
+    // Some sites put a sign of a challenge on every page, so only a page without its items is taken for one.
+    if count < rules.min_items.max(1)
         && let Some(found) = pages::obstacle(source)
     {
         return Err(ParseError::NotThis { expected: "a list of advisories", found: found.to_owned() });
@@ -105,6 +113,22 @@ fn check_canary(rules: &Rules, page: &Html, count: usize, source: &str) -> Resul
     if count < rules.min_items {
         let reason = format!("{count} items were found, and there should be {} or more", rules.min_items);
         return Err(ParseError::Changed { reason });
+    }
+    Ok(())
+}
+
+/// A rule that finds nothing in any item belongs to another layout: columns were moved, or links are made by a script.
+fn check_layout(rules: &Rules, items: &[Item], dated: usize) -> Result<(), ParseError> {
+    let none =
+        |what: &str| Err(ParseError::Changed { reason: format!("none of its {} items has {what}", items.len()) });
+    if items.is_empty() {
+        return Ok(());
+    }
+    if rules.link.is_some() && items.iter().all(|item| item.url.is_none()) {
+        return none("a link where the rules look for it");
+    }
+    if (rules.date.is_some() || rules.date_pattern.is_some()) && dated == 0 {
+        return none("a date where the rules look for it");
     }
     Ok(())
 }
@@ -126,6 +150,8 @@ struct Reader<'a> {
     base: Url,
     /// Text that may still be taken from the page, in bytes: elements within elements would multiply it.
     budget: usize,
+    /// Items whose date the rules found.
+    dated: usize,
 }
 
 impl Reader<'_> {
@@ -138,6 +164,9 @@ impl Reader<'_> {
             if items.len() >= ITEMS_MAX || self.budget == 0 {
                 parsed.repairs.push(format!("only the first {} items of the page were read", items.len()));
                 break;
+            }
+            if !self.leads_there(element) {
+                continue;
             }
             let Some(item) = self.item(element) else {
                 parsed.dropped += 1;
@@ -155,6 +184,20 @@ impl Reader<'_> {
         items
     }
 
+    /// Whether the link of `element` matches the pattern, where there is one.
+    fn leads_there(&self, element: ElementRef<'_>) -> bool {
+        let Some(pattern) = &self.rules.link_pattern else { return true };
+        self.link(element).is_some_and(|address| pattern.is_match(&address))
+    }
+
+    fn link(&self, element: ElementRef<'_>) -> Option<String> {
+        let link = match &self.rules.link {
+            Some(selector) => element.select(selector).next(),
+            None => Some(element),
+        };
+        link.and_then(|link| link.attr("href")).and_then(|href| draft::link(href, &self.base))
+    }
+
     /// One item; absent where it has neither a title nor a link.
     fn item(&mut self, element: ElementRef<'_>) -> Option<Item> {
         let rules = self.rules;
@@ -163,21 +206,48 @@ impl Reader<'_> {
             Some(selector) => element.select(selector).next(),
             None => Some(element),
         };
-        let link = match &rules.link {
-            Some(selector) => element.select(selector).next(),
-            None => Some(element),
-        };
-        let url = link.and_then(|link| link.attr("href")).and_then(|href| draft::link(href, &self.base));
+        let url = self.link(element);
         let text = part(&rules.summary).map(|summary| self.text(summary)).unwrap_or_default();
-        let title = title.map(|title| self.text(title)).unwrap_or_default();
+        let title = title.map(|title| self.title(title)).unwrap_or_default();
         let title = draft::title(&title.replace('\n', " "), &text);
-        let published = part(&rules.date).and_then(|date| self.date(date));
+        let published = self.date(element, url.as_deref());
+        self.dated += usize::from(published.is_some());
         let published = published.or_else(|| dates::from_path(&Url::parse(url.as_deref()?).ok()?));
         (url.is_some() || !title.is_empty()).then(|| Item { title, url, text, published, ..Item::default() })
     }
 
-    fn date(&mut self, element: ElementRef<'_>) -> Option<Timestamp> {
-        element.attr("datetime").and_then(dates::parse).or_else(|| dates::parse(&self.text(element).replace('\n', " ")))
+    /// The words of an element; those that stand in for its picture where it has none.
+    fn title(&mut self, element: ElementRef<'_>) -> String {
+        let words = self.text(element);
+        if !words.is_empty() {
+            return words;
+        }
+        let image = Selector::parse("img[alt]").expect("a constant selector");
+        let alt = element.select(&image).next().and_then(|image| image.attr("alt"));
+        let named = element.attr("title").or_else(|| element.attr("aria-label")).or(alt).unwrap_or_default();
+        self.budget = self.budget.saturating_sub(named.len());
+        draft::plain_body(&text::truncate(named, TITLE_MAX))
+    }
+
+    /// The date of an item where the rules look for it.
+    fn date(&mut self, item: ElementRef<'_>, address: Option<&str>) -> Option<Timestamp> {
+        let rules = self.rules;
+        let element = match &rules.date {
+            Some(selector) => Some(item.select(selector).next()?),
+            None => None,
+        };
+        if let Some(stated) = element.and_then(|element| element.attr("datetime")).and_then(dates::parse) {
+            return Some(stated);
+        }
+        match (element, &rules.date_pattern) {
+            (Some(element), None) => dates::parse(&self.text(element).replace('\n', " ")),
+            (Some(element), Some(pattern)) => date::find(pattern, &self.text(element).replace('\n', " ")),
+            (None, Some(pattern)) => {
+                let text = self.text(item).replace('\n', " ");
+                date::find(pattern, &text).or_else(|| date::find(pattern, address?))
+            }
+            (None, None) => None,
+        }
     }
 
     fn text(&mut self, element: ElementRef<'_>) -> String {
@@ -208,9 +278,9 @@ fn text_of(element: ElementRef<'_>, max: usize) -> String {
             ego_tree::iter::Edge::Close(node) => (node, false),
         };
         if let Some(element) = node.value().as_element() {
-            if plain::is_hidden(element.name()) {
+            if elements::is_hidden(element.name()) {
                 hidden = if opens { hidden + 1 } else { hidden.saturating_sub(1) };
-            } else if plain::is_block(element.name()) {
+            } else if elements::is_block(element.name()) {
                 out.push('\n');
             }
         } else if let Some(text) = node.value().as_text().filter(|_| opens && hidden == 0) {

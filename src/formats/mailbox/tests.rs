@@ -26,7 +26,7 @@ fn mail(from: &str, more: &str, body: &str) -> Vec<u8> {
 
 fn one(bytes: &[u8]) -> Result<Parsed, ParseError> {
     let url = Url::parse("file:///var/mail-drop").expect("an address");
-    parse(bytes, &Origin { url: &url, content_type: None, html: None })
+    parse(bytes, &Origin { url: &url, content_type: None, html: None, json: None })
 }
 
 /// What the walk stores of these messages.

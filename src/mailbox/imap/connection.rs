@@ -19,7 +19,7 @@ use crate::mailbox::{Limits, MailError};
 use crate::model::text;
 
 /// Most untagged answers to one command.
-const ANSWERS_MAX: usize = 150_000;
+const ANSWERS_MAX: usize = 20_000;
 /// Most pieces of one answer.
 const PIECES_MAX: usize = 64;
 /// Ports of public mail servers.

@@ -5,6 +5,7 @@
 
 mod alert;
 mod digest;
+mod notice;
 mod reader;
 mod render;
 mod text;
@@ -17,6 +18,7 @@ use crate::model::advisory::{AdvisoryId, Content, Event, EventKind};
 use crate::model::audience::Wish;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::Message;
+use crate::model::health::HealthState;
 use crate::model::platform::PlatformId;
 
 /// Why a letter could not be composed. Foreign text is never the reason.
@@ -121,6 +123,37 @@ pub struct Failed<'a> {
     pub detail: &'a str,
 }
 
+/// What a notice to the operator is made from.
+pub struct Notice<'a> {
+    /// What every letter carries.
+    pub envelope: Envelope<'a>,
+    /// The sources whose state has changed, the worst first.
+    pub changes: &'a [Changed<'a>],
+    /// Sources that are watched.
+    pub watched: usize,
+    /// Sources that cannot be read now.
+    pub blind: usize,
+}
+
+/// A source whose state has changed.
+#[derive(Clone, Debug)]
+pub struct Changed<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its id.
+    pub id: &'a str,
+    /// Where it is read.
+    pub url: &'a str,
+    /// What was told of it last.
+    pub from: HealthState,
+    /// What it is in now.
+    pub to: HealthState,
+    /// When it was last read.
+    pub last_success: Option<Timestamp>,
+    /// What happened and what to do, as a sentence.
+    pub detail: &'a str,
+}
+
 /// Composes letters from templates that were parsed once.
 #[derive(Debug)]
 pub struct Composer {
@@ -175,6 +208,32 @@ impl Composer {
             return Ok(message(&input.envelope, view.subject, text, html, None));
         }
     }
+}
+
+impl Composer {
+    /// The letter that tells the operator which sources can no longer be read, or can be again.
+    ///
+    /// # Errors
+    /// A template is broken.
+    pub fn notice(&self, input: &Notice<'_>) -> Result<Message, ComposeError> {
+        let view = notice::view(input);
+        let values = render::value(&view);
+        let html = render::html(&self.environment, "notice.html", &values)?;
+        let text = render::plain(&self.environment, "notice.txt", &values)?;
+        let list_id = format!("notices.{}", input.envelope.from_domain);
+        Ok(Message { bulk: false, list_id, ..message(&input.envelope, view.subject, text, html, None) })
+    }
+}
+
+/// The daily sign of life, for a service that raises the alarm when it stays out. `says` is one plain sentence of ours.
+#[must_use]
+pub fn heartbeat(envelope: &Envelope<'_>, says: &str) -> Message {
+    let list_id = format!("heartbeat.{}", envelope.from_domain);
+    let text =
+        format!("{says}\n\n---\nSent by Rattlewatch once a day to the address that its settings name as heartbeat.\n");
+    let html = format!("<!doctype html><html lang=\"en\"><title>Heartbeat</title><p>{says}</p></html>");
+    let message = message(envelope, "Rattlewatch heartbeat: all is well".to_owned(), text, html, None);
+    Message { bulk: false, list_id, ..message }
 }
 
 fn message(envelope: &Envelope<'_>, subject: String, text: String, html: String, root: Option<String>) -> Message {

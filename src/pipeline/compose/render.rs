@@ -82,6 +82,8 @@ pub fn environment() -> Result<Environment<'static>, ComposeError> {
     for (name, source) in [
         ("alert.html", html_of("alert.mjml", include_str!("../templates/alert.mjml"))?),
         ("digest.html", html_of("digest.mjml", include_str!("../templates/digest.mjml"))?),
+        ("notice.html", html_of("notice.mjml", include_str!("../templates/notice.mjml"))?),
+        ("notice.txt", include_str!("../templates/notice.txt").to_owned()),
         ("alert.txt", include_str!("../templates/alert.txt").to_owned()),
         ("digest.txt", include_str!("../templates/digest.txt").to_owned()),
     ] {

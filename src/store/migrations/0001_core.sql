@@ -16,6 +16,11 @@ CREATE TABLE sources (
     items BIGINT NOT NULL,
     detail TEXT NOT NULL,
     baseline BOOLEAN NOT NULL,
+    last_news BIGINT,
+    longest_gap BIGINT,
+    told TEXT,
+    moved_to TEXT,
+    moved_times BIGINT,
     etag TEXT,
     last_modified TEXT,
     validators_for TEXT,
@@ -199,4 +204,4 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 ) /* clustered */;
 
-INSERT INTO counters (name, value) VALUES ('advisory', 0), ('event', 0), ('ingest', 0), ('item', 0), ('subscription', 0);
+INSERT INTO counters (name, value) VALUES ('advisory', 0), ('event', 0), ('ingest', 0), ('item', 0), ('notice', 0), ('subscription', 0);

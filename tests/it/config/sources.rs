@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use rattlewatch::config::sources::{BUILT_IN, Known, Source, SourceKind, load, parse};
 
-const FORMATS: [&str; 3] = ["feed", "html", "kev"];
+const FORMATS: [&str; 4] = ["feed", "html", "json", "kev"];
 
 fn check_selector(text: &str) -> Result<(), String> {
     scraper::Selector::parse(text).map(drop).map_err(|error| error.to_string())
@@ -83,8 +83,8 @@ fn each_bad_value_is_told_with_its_line_and_what_to_write() {
         ("url", "url = 'file:///etc/passwd'", "my.toml:7: source one: url: has the scheme 'file'; only https and http can be fetched".to_owned()),
         ("url", "url = 'https://me:pw@one.example/'", "my.toml:7: source one: url: holds a user name or password; remove it, for this file is no place for secrets".to_owned()),
         ("url", "url = 'https://one.example/#top'", "my.toml:7: source one: url: has a fragment ('#...'), which is never sent to a server; remove it".to_owned()),
-        ("format", "format = 'rss'", "my.toml:8: source one: format: unknown format 'rss' (known: feed, html, kev)".to_owned()),
-        ("format", "format = 'fed'", "my.toml:8: source one: format: unknown format 'fed' (known: feed, html, kev); did you mean 'feed'?".to_owned()),
+        ("format", "format = 'rss'", "my.toml:8: source one: format: unknown format 'rss' (known: feed, html, json, kev)".to_owned()),
+        ("format", "format = 'fed'", "my.toml:8: source one: format: unknown format 'fed' (known: feed, html, json, kev); did you mean 'feed'?".to_owned()),
         ("format", "format = 'html'", "my.toml:8: source one: html: missing; the format html needs [source.html] with at least item, a CSS selector".to_owned()),
         ("schedule", "schedule = '*/15 * * * *'", format!("my.toml:9: source one: schedule: has five fields where six are needed, with the seconds first ({shape}); write '0 */15 * * * *'")),
         ("schedule", "schedule = 'hourly'", format!("my.toml:9: source one: schedule: has 1 fields where six are needed ({shape}), such as '0 */15 * * * *'")),
@@ -129,6 +129,64 @@ fn each_bad_rule_for_a_page_is_told_with_its_line() {
     let bad = with("format", "format = 'html'") + "[source.html]\nitem = 'li'\nlink = 'a['";
     let message = read(&bad).expect_err("a bad selector");
     assert!(message.starts_with("my.toml:12: source one: html: link: 'a[' is not a CSS selector ("), "{message}");
+}
+
+#[test]
+fn links_of_a_pattern_need_no_selector() {
+    let text =
+        with("format", "format = 'html'") + "[source.html]\nlink_pattern = '/adv/[0-9]+'\ndate_pattern = '\\d{4}'\n";
+    let html = read(&text).expect("good").remove(0).html.expect("rules");
+    assert_eq!((html.item.as_str(), html.link_pattern.as_deref()), ("a[href]", Some("/adv/[0-9]+")));
+    assert_eq!(html.date_pattern.as_deref(), Some("\\d{4}"));
+}
+
+#[test]
+fn rules_for_json_are_read_whole() {
+    let more = "[source.json]\nitems = ''\ntitle = '/a~1b/~0c'\nlink = '/u'\nlink_prefix = 'https://one.example/#/'\nid = '/id'\n\
+                date = '/d'\ntext = '/t'\ntlp = '/tlp'\nkeep = 'x'\nmin_items = 4\n";
+    let source = read(&(with("format", "format = 'json'") + more)).expect("good").remove(0);
+    let json = source.json.expect("rules");
+    assert_eq!((json.items.as_str(), json.title.as_str(), json.min_items), ("", "/a~1b/~0c", 4));
+    assert_eq!(json.link_prefix.as_deref(), Some("https://one.example/#/"));
+    let texts = [json.link, json.id, json.date, json.text, json.tlp, json.keep];
+    assert_eq!(texts.map(Option::unwrap_or_default), ["/u", "/id", "/d", "/t", "/tlp", "x"]);
+}
+
+#[test]
+fn each_bad_rule_for_json_is_told_with_its_line() {
+    let pointer = "is not a JSON pointer; write names with a slash before each, such as '/data/list'";
+    let cases = [
+        ("title = '/t'", "my.toml:10: source one: json: items: missing; this key is required".to_owned()),
+        ("items = 'list'\ntitle = '/t'", format!("my.toml:11: source one: json: items: 'list' {pointer}")),
+        ("items = '/l'\ntitle = '/t~2'", format!("my.toml:12: source one: json: title: '/t~2' {pointer}")),
+        ("items = '/l'\ntitle = '/t'\ndate = '~'", format!("my.toml:13: source one: json: date: '~' {pointer}")),
+        ("items = '/l'\ntitle = 4", "my.toml:12: source one: json: title: must be text in quotation marks, not '4'".to_owned()),
+        ("items = '/l'\ntitle = '/t'\nlinks = '/x'", "my.toml:13: source one: json: links: unknown key; did you mean 'link'?".to_owned()),
+        (
+            "items = '/l'\ntitle = '/t'\nid = '/i'\nlink_prefix = 'javascript:x'",
+            "my.toml:14: source one: json: link_prefix: 'javascript:x' is not the beginning of a web address; begin it with https://".to_owned(),
+        ),
+        (
+            "items = '/l'\ntitle = '/t'\nlink_prefix = 'https://one.example/'",
+            "my.toml:13: source one: json: link_prefix: needs link or id, the JSON pointer to what stands behind it".to_owned(),
+        ),
+        ("items = '/l'\ntitle = '/t'\nkeep = '('", "my.toml:13: source one: json: keep: '(' is not a regular expression (unclosed group)".to_owned()),
+        (
+            "items = '/l'\ntitle = '/t'\nmin_items = 10001",
+            "my.toml:13: source one: json: min_items: is 10001, more than are taken from one page; write 0 to 10000".to_owned(),
+        ),
+    ];
+    for (rules, expected) in cases {
+        told(&(with("format", "format = 'json'") + "[source.json]\n" + rules), &expected);
+    }
+    told(
+        &with("format", "format = 'json'"),
+        "my.toml:8: source one: json: missing; the format json needs [source.json] with at least items and title, JSON pointers",
+    );
+    told(
+        &(GOOD.to_owned() + "[source.json]\nitems = '/l'\ntitle = '/t'"),
+        "my.toml:10: source one: json: is only for the format json, not 'feed'; remove it",
+    );
 }
 
 #[test]

@@ -1,0 +1,132 @@
+//! Bulk files into a real database, as `rattlewatch import --file` reads them: a day of EPSS scores, and an archive of CVE
+//! records. Prints rates and the program's peak memory; beside it, where there is a `sqlite3` shell, the rate of its own
+//! `.import` of the same rows.
+
+#![allow(clippy::unwrap_used, reason = "a measurement may stop at a surprise")]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::program::Program;
+
+const SCORES: usize = 300_000;
+const RECORDS: usize = 60_000;
+
+fn main() {
+    scores();
+    records();
+}
+
+fn scores() {
+    let program = program("epss", "epss_scores-current.csv.gz");
+    let packed = program.folder().join("scores.csv.gz");
+    let plain = program.folder().join("scores.csv");
+    let mut rows = String::new();
+    for row in 0..SCORES {
+        let (score, percentile) = ((row % 9_973) as f64 / 10_000.0, row as f64 / SCORES as f64);
+        writeln!(rows, "CVE-{}-{},{score:.5},{percentile:.5}", 2_060 + row % 40, 10_000 + row / 40).unwrap();
+    }
+    std::fs::write(&plain, &rows).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(File::create(&packed).unwrap(), flate2::Compression::default());
+    write!(gzip, "#model_version:v1,score_date:2099-11-22T00:00:00+0000\ncve,epss,percentile\n{rows}").unwrap();
+    gzip.finish().unwrap();
+    measure("EPSS scores", SCORES, &program, &packed);
+    peer(&plain, program.folder());
+}
+
+fn records() {
+    let program = program("cve", "all.zip");
+    let path = program.folder().join("all.zip");
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    let mut archive = zip::ZipWriter::new(BufWriter::new(File::create(&path).unwrap()));
+    for number in 0..RECORDS {
+        let id = format!("CVE-2099-{}", 10_000 + number);
+        archive.start_file(format!("cves/2099/{}xxx/{id}.json", (10_000 + number) / 1_000), options).unwrap();
+        archive.write_all(record(&id, number).as_bytes()).unwrap();
+    }
+    archive.finish().unwrap().flush().unwrap();
+    measure("CVE records", RECORDS, &program, &path);
+}
+
+/// A record of about 4 kB, as they are.
+fn record(id: &str, number: usize) -> String {
+    let words = "The relay of the product accepts a session that was never opened, which lets an attacker who reaches it read what others send. ".repeat(6);
+    let versions: Vec<String> = (0..12)
+        .map(|minor| format!("{{\"version\": \"{number}.{minor}\", \"lessThan\": \"{number}.{minor}.9\", \"status\": \"affected\", \"versionType\": \"semver\"}}"))
+        .collect();
+    format!(
+        "{{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.1\", \"cveMetadata\": {{\"cveId\": \"{id}\", \"state\": \"PUBLISHED\", \"datePublished\": \"2099-01-01T00:00:00Z\", \"dateUpdated\": \"2099-01-02T00:00:00Z\"}}, \
+         \"containers\": {{\"cna\": {{\"title\": \"Flaw {number} of the relay\", \"descriptions\": [{{\"lang\": \"en\", \"value\": \"{words}\"}}], \
+         \"affected\": [{{\"vendor\": \"Vendor {}\", \"product\": \"Relay {number}\", \"versions\": [{}]}}], \
+         \"metrics\": [{{\"cvssV3_1\": {{\"baseScore\": 7.5, \"vectorString\": \"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N\"}}}}], \
+         \"problemTypes\": [{{\"descriptions\": [{{\"lang\": \"en\", \"cweId\": \"CWE-306\", \"description\": \"Missing authentication\"}}]}}]}}}}}}",
+        number % 900,
+        versions.join(", ")
+    )
+}
+
+fn program(format: &str, file: &str) -> Program {
+    let mut program = Program::new();
+    program.sources(&[("bulk", format, &format!("https://publisher.example/{file}"))]);
+    program
+}
+
+/// Imports a file; the program's peak memory is read while it runs.
+fn measure(what: &str, rows: usize, program: &Program, file: &Path) {
+    let mut command = program.prepared(&["import", "bulk", "--json", "--file"]);
+    command.arg(file).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let begun = Instant::now();
+    let mut child = command.spawn().unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak.max(peak_memory(child.id()).unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let said = child.wait_with_output().unwrap();
+    assert!(said.status.success(), "the import succeeds");
+    let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(said["items"].as_u64(), Some(rows as u64), "every row is read");
+    let packed = file.metadata().unwrap().len() as f64 / 1e6;
+    println!(
+        "{what:<12} {rows} rows ({packed:.1} MB packed): {seconds:.2} s, {:.0} rows/s, {:.0} MB peak resident memory",
+        rows as f64 / seconds,
+        peak as f64 / 1e3
+    );
+}
+
+/// `VmHWM` of a process, in kB.
+fn peak_memory(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
+}
+
+/// The same rows by the shell of SQLite, without a check of any row.
+fn peer(rows: &Path, folder: &Path) {
+    let begun = Instant::now();
+    let ran = Command::new("sqlite3")
+        .arg(folder.join("peer.db"))
+        .args([
+            "PRAGMA journal_mode = WAL",
+            "CREATE TABLE epss (cve TEXT PRIMARY KEY, score REAL, percentile REAL) WITHOUT ROWID",
+            ".mode csv",
+        ])
+        .arg(format!(".import '{}' epss", rows.display()))
+        .stdout(Stdio::null())
+        .status();
+    match ran {
+        Ok(status) if status.success() => {
+            let seconds = begun.elapsed().as_secs_f64();
+            println!("sqlite3      {SCORES} rows by .import: {seconds:.2} s, {:.0} rows/s", SCORES as f64 / seconds);
+        }
+        _ => println!("sqlite3      not measured: there is no shell of that name"),
+    }
+}
