@@ -16,8 +16,9 @@
 //! model
 //! config                                       -> model
 //! http                                         -> model, config
+//! mailbox                                      -> model, config, http
 //! formats  enrichers  platforms  channels      -> model, config (+ http where they fetch or send)
-//! pipeline                                     -> model, config, http and the four above; never store
+//! pipeline                                     -> model, config, http and the four above; never store, mailbox
 //! store                                        -> model, config; never pipeline
 //! jobs                                         -> everything above: load, run stages, save
 //! web, cli                                     -> config, store, jobs, model (+ platforms, formats for commands that show them)
@@ -34,6 +35,7 @@
 pub mod model;
 pub mod config;
 pub mod http;
+pub mod mailbox;
 pub mod formats;
 pub mod enrichers;
 pub mod platforms;

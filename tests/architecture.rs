@@ -11,16 +11,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("config", &["model"]),
     ("http", &["model", "config"]),
+    // Beside http, and like it only transport: it takes from http the guard against private addresses and TLS.
+    ("mailbox", &["model", "config", "http"]),
     ("formats", &["model", "config", "http"]),
     ("enrichers", &["model", "config", "http"]),
     ("platforms", &["model", "config", "http"]),
     ("channels", &["model", "config", "http"]),
     ("pipeline", &["model", "config", "http", "formats", "enrichers", "platforms", "channels"]),
     ("store", &["model", "config"]),
-    ("jobs", &["model", "config", "http", "formats", "enrichers", "platforms", "channels", "pipeline", "store"]),
+    (
+        "jobs",
+        &["model", "config", "http", "mailbox", "formats", "enrichers", "platforms", "channels", "pipeline", "store"],
+    ),
     ("web", &["model", "config", "platforms", "formats", "store", "jobs"]),
     // The composition root: commands build every part, and show what the stages make of an address or a text.
-    ("cli", &["model", "config", "http", "formats", "platforms", "channels", "pipeline", "store", "jobs", "web"]),
+    (
+        "cli",
+        &["model", "config", "http", "mailbox", "formats", "platforms", "channels", "pipeline", "store", "jobs", "web"],
+    ),
 ];
 
 const FILE_MAX: usize = 400;

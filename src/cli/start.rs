@@ -12,6 +12,7 @@ use crate::config::sources::{self, Known, Source};
 use crate::formats;
 use crate::http::{Client, Guard, Identity, Limits};
 use crate::jobs::context::{self, Context, Parts};
+use crate::mailbox;
 use crate::model::address::EmailAddress;
 use crate::model::clock::Clock;
 use crate::model::platform::PlatformId;
@@ -112,6 +113,11 @@ pub(super) fn client(settings: &Settings) -> Result<Client, Failure> {
     Ok(Client::new(&identity, Guard { allow: settings.allow_networks.clone() }, Limits::default())?)
 }
 
+/// What opens mailboxes.
+pub(super) fn mail_client(settings: &Settings) -> mailbox::Client {
+    mailbox::Client::new(Guard { allow: settings.allow_networks.clone() })
+}
+
 /// Where letters go: the relay that the settings name, or files.
 pub(super) fn channel(settings: &Settings) -> Result<Arc<dyn Channel>, Failure> {
     let sender = sender(settings)?;
@@ -180,6 +186,7 @@ pub(super) async fn join(
         operator: settings.operator.as_ref().map(|operator| operator.address.clone()),
         heartbeat: settings.heartbeat.clone(),
         data_dir: settings.data_dir.clone(),
+        mail_client: mail_client(settings),
         from_domain,
         store,
         clock,

@@ -9,7 +9,7 @@ use super::{Failure, Outcome, output, sources, start};
 use crate::cli::Global;
 use crate::config::sources::Source;
 use crate::formats::walk::Start;
-use crate::jobs::walk;
+use crate::jobs::{post, walk};
 use crate::model::clock::Clock;
 use crate::model::draft::Draft;
 use crate::model::text;
@@ -34,8 +34,11 @@ pub(super) async fn main(global: &Global, target: &str, as_json: bool) -> Outcom
     let mut outcome = None;
     for source in candidates {
         let key = source.key.as_ref().and_then(|name| settings.api_keys.get(name)).map(|key| key.expose().to_owned());
-        let start = Start { source: &source, key: key.as_deref(), cursor: None, since: None, now };
-        let tried = walk::trial(&client, &settings.data_dir, &start, MOST).await;
+        let begin = Start { source: &source, key: key.as_deref(), cursor: None, since: None, now };
+        let tried = match source.mailbox {
+            Some(_) => post::trial(&start::mail_client(&settings), &begin).await,
+            None => walk::trial(&client, &settings.data_dir, &begin, MOST).await,
+        };
         // Of a bare address, the format that gives something is the right one; else the first one's reason is told.
         let gave = tried.as_ref().is_ok_and(|parsed| !parsed.items.is_empty());
         if outcome.is_none() || gave {

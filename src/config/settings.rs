@@ -17,6 +17,7 @@ use url::Url;
 
 pub use layers::Origin;
 pub use options::{FILE_DEFAULT, FILE_VARIABLE, Kind, PREFIX, Preset, SETTINGS, Setting, by_key, reference};
+pub(in crate::config) use values::percent_decoded;
 
 use super::fault::{ConfigError, Fault};
 use layers::{Given, Raw};

@@ -4,6 +4,7 @@
 //! fault of a file is told at once.
 
 mod check;
+mod mailbox;
 mod rules;
 mod written;
 
@@ -16,6 +17,8 @@ use url::Url;
 use super::fault::{ConfigError, Faults, quoted, suggestion};
 use super::written::read_file;
 use crate::model::platform::PlatformId;
+
+pub use mailbox::{MailPlace, MailTls, MailboxRules, Senders};
 
 /// The sources that ship with the program, used where the settings name no file.
 pub const BUILT_IN: &str = include_str!("../../sources.toml");
@@ -159,6 +162,8 @@ pub struct Source {
     pub accept_encoding: Option<String>,
     /// How to read a page; present exactly when the format is `html`.
     pub html: Option<HtmlRules>,
+    /// Where the mail is and whose is taken; present exactly when the format is `mailbox`.
+    pub mailbox: Option<MailboxRules>,
     /// How to read a list in JSON; present exactly when the format is `json`.
     pub json: Option<JsonRules>,
     /// The groups that it belongs to, such as `us-government`; they are switched together.

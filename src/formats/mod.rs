@@ -30,6 +30,7 @@ mod html;
 mod json;
 mod kev;
 mod loose;
+pub mod mailbox;
 mod msrc;
 mod nvd;
 mod osv;
@@ -93,6 +94,7 @@ pub const FORMATS: &[Format] = &[
     html::HTML,
     json::JSON,
     kev::KEV,
+    mailbox::MAILBOX,
     msrc::MSRC,
     nvd::NVD,
     osv::OSV,

@@ -16,6 +16,7 @@ use crate::config::sources::Source;
 use crate::http::{Page, Request};
 use crate::model::clock::Timestamp;
 use crate::model::item::Parsed;
+use crate::model::mail::{Mail, Wanted};
 
 /// What a walk begins from.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +53,8 @@ pub enum Step {
     Fetch(Request),
     /// This document, in a file, at most so many bytes of it.
     Download(Request, u64),
+    /// The next messages of the source's mailbox. What is wanted is the same at every step.
+    Messages(Wanted),
     /// That these items be stored.
     Store(Batch),
     /// Nothing for so long, as the publisher asks between requests; at most [`PAUSE_MAX`]. Answered by
@@ -81,6 +84,8 @@ pub enum Answer {
     Page(Box<Page>),
     /// The document, in a file.
     File(File),
+    /// The messages.
+    Messages(Box<Mail>),
     /// 304: unchanged since the validators in the request.
     Unchanged,
     /// 404 or 410: there is no such document.
@@ -99,6 +104,7 @@ impl fmt::Debug for Answer {
             Self::Begin => "Begin",
             Self::Page(_) => "Page",
             Self::File(_) => "File",
+            Self::Messages(_) => "Messages",
             Self::Unchanged => "Unchanged",
             Self::Missing => "Missing",
             Self::Failed(_) => "Failed",

@@ -8,6 +8,7 @@ use crate::channels::Channel;
 use crate::config::settings::Heartbeat;
 use crate::config::sources::Source;
 use crate::http::Client;
+use crate::mailbox;
 use crate::model::clock::Clock;
 use crate::model::platform::PlatformId;
 use crate::pipeline::compose::Composer;
@@ -26,6 +27,8 @@ pub struct Parts {
     pub clock: Clock,
     /// The one outgoing HTTP client.
     pub client: Client,
+    /// What opens mailboxes.
+    pub mail_client: mailbox::Client,
     /// Every source, enabled or not.
     pub sources: Vec<Source>,
     /// The platforms.

@@ -5,6 +5,7 @@ pub mod context;
 pub mod due;
 pub mod route;
 pub mod poll;
+pub mod post;
 pub mod ingest;
 pub mod catalog;
 pub mod fan_out;

@@ -12,6 +12,7 @@ use super::{Context, catalog, route};
 use crate::config::sources::Source;
 use crate::formats::{self, ParseError};
 use crate::http::{FetchError, Fetched, Page};
+use crate::mailbox::MailError;
 use crate::model::clock::Timestamp;
 use crate::model::draft::Draft;
 use crate::model::health::{HealthState, SourceHealth, Validators};
@@ -131,6 +132,7 @@ async fn walked(
         Ok(walked) => walked,
         Err(Stopped::Store(error)) => return Err(error),
         Err(Stopped::Fetch(error)) => return fail(context, source, before, Failure::of_fetch(&error)).await,
+        Err(Stopped::Mail(error)) => return fail(context, source, before, Failure::of_mail(&error)).await,
         Err(Stopped::Parse(error)) => return fail(context, source, before, Failure::of_parse(&error)).await,
     };
     let detail = describe(walked.dropped, &walked.repairs);
@@ -295,6 +297,14 @@ impl Failure {
             _ => HealthState::Failing,
         };
         Self { state, detail: error.to_string(), retry_after: error.retry_after(), transient: error.is_transient() }
+    }
+
+    fn of_mail(error: &MailError) -> Self {
+        let (state, transient) = match error {
+            MailError::Refused(_) => (HealthState::Blocked, false),
+            MailError::Failed(_) => (HealthState::Failing, true),
+        };
+        Self { state, detail: error.to_string(), retry_after: None, transient }
     }
 
     fn of_parse(error: &ParseError) -> Self {

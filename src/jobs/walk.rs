@@ -4,11 +4,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::ingest::Ingested;
+use super::post::Post;
 use super::{Context, ingest, poll};
 use crate::config::sources::Source;
 use crate::formats::walk::{self, Answer, Batch, Start, Step, Walk};
 use crate::formats::{Begin, ParseError};
 use crate::http::{Client, FetchError, Fetched, Request};
+use crate::mailbox::MailError;
 use crate::model::clock::Timestamp;
 use crate::model::item::Parsed;
 use crate::pipeline::fetch;
@@ -52,6 +54,9 @@ pub enum Stopped {
     /// The publisher refuses us, or asks for patience.
     #[error(transparent)]
     Fetch(FetchError),
+    /// The mailbox refuses us, or cannot be reached.
+    #[error(transparent)]
+    Mail(MailError),
     /// The source cannot be read on.
     #[error(transparent)]
     Parse(ParseError),
@@ -102,6 +107,7 @@ async fn run(
 ) -> Result<Walked, Stopped> {
     let mut walked = Walked::default();
     let mut seen_alive = Instant::now();
+    let mut post = Post::default();
     loop {
         // Reading documents is work for a processor, not for the threads that wait on sockets.
         let (kept, step) = tokio::task::spawn_blocking(move || {
@@ -123,6 +129,10 @@ async fn run(
             }
             Step::Fetch(request) => fetched(&context.client, source, &request).await?,
             Step::Download(request, most) => downloaded(&context.client, &context.data_dir, &request, most).await?,
+            Step::Messages(wanted) => {
+                let key = context.key(source);
+                post.next(&context.mail_client, source, key, &wanted).await.map_err(Stopped::Mail)?
+            }
             Step::Store(batch) => {
                 store(context, source, batch, purpose, &mut walked).await?;
                 Answer::Stored
@@ -268,6 +278,7 @@ pub async fn trial(client: &Client, folder: &Path, start: &Start<'_>, most: usiz
             }
             Step::Fetch(request) => fetched(client, start.source, &request).await?,
             Step::Download(request, most) => downloaded(client, folder, &request, most).await?,
+            Step::Messages(_) => Answer::Failed("mailboxes have a trial of their own".to_owned()),
             Step::Store(batch) => {
                 let Parsed { items, dropped, repairs, epss, .. } = batch.parsed;
                 all.items.extend(items);

@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod draft;
 pub mod health;
 pub mod item;
+pub mod mail;
 pub mod platform;
 pub mod severity;
 pub mod text;

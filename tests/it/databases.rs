@@ -80,6 +80,7 @@ pub fn drive(start: &Start<'_>, first: Answer, most: usize, mut reply: impl FnMu
                 walked.urls.push(request.url.to_string());
                 reply(request.url.as_str())
             }
+            Step::Messages(_) => panic!("a database is no mailbox"),
             Step::Store(batch) => {
                 walked.batches.push(batch);
                 Answer::Stored

@@ -7,6 +7,7 @@ mod compose;
 mod config;
 mod databases;
 mod http;
+mod mailbox;
 mod platforms;
 
 mod formats;

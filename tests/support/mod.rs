@@ -3,5 +3,6 @@
 
 pub mod http_server;
 pub mod smtp_server;
+pub mod imap_server;
 pub mod postgres;
 pub mod program;

@@ -173,7 +173,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// RFC 3986 section 2.1; `None` for a broken escape, text that is not UTF-8, or control characters in it.
-fn percent_decoded(text: &str) -> Option<String> {
+pub(in crate::config) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes().iter();
     while let Some(&byte) = rest.next() {

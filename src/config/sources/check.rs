@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::mailbox::{self, MailPlace};
 use super::written::WrittenSource;
 use super::{Known, Source, SourceKind, rules};
 use crate::config::fault::{Faults, quoted, suggestion};
@@ -12,6 +13,8 @@ use crate::model::platform::PlatformId;
 /// The formats that read by the rules in `[source.html]` and `[source.json]`.
 const HTML: &str = "html";
 const JSON: &str = "json";
+/// The format that reads mail by the rules in `[source.mailbox]`.
+const MAILBOX: &str = "mailbox";
 /// Longest id, in bytes.
 const ID_MAX: usize = 64;
 /// Longest name of a source or publisher, in characters.
@@ -33,7 +36,7 @@ pub(super) fn check(written: &WrittenSource, known: &Known<'_>, faults: &mut Fau
     let publisher = judge.value("publisher", written.publisher.as_ref(), name_of_publisher);
     let kind = judge.value("kind", written.kind.as_ref(), kind);
     let country = judge.value("country", written.country.as_ref(), country);
-    let url = judge.value("url", written.url.as_ref(), url);
+    let (url, place) = judge.address(written);
     let format = judge.value("format", written.format.as_ref(), |text| format(text, known.formats));
     let schedule = judge.value("schedule", written.schedule.as_ref(), schedule);
     let user_agent = judge.value("user_agent", written.user_agent.as_ref(), header);
@@ -45,10 +48,15 @@ pub(super) fn check(written: &WrittenSource, known: &Known<'_>, faults: &mut Fau
     let needs_key = judge.value("needs_key", written.needs_key.as_ref(), set_name);
     judge.value("note", written.note.as_ref(), sentence);
     judge.rules_fit(written);
+    judge.mail_has_key(written, place.as_ref());
     judge.off_is_explained(written);
     let silent_days = judge.silent_days(written);
     let html = written.html.as_ref().map(|html| rules::html(html, known, faults));
     let json = written.json.as_ref().map(|json| rules::json(json, faults));
+    let mailbox = match (&written.mailbox, place) {
+        (Some(written), Some(place)) => Some(mailbox::rules(written, place, faults)),
+        _ => None,
+    };
     let enabled = written.enabled.as_ref().is_none_or(|enabled| enabled.value);
     let (schedule, schedule_text) = (schedule?, written.schedule.as_ref()?.value.clone());
     Some(Source {
@@ -71,14 +79,9 @@ pub(super) fn check(written: &WrittenSource, known: &Known<'_>, faults: &mut Fau
         instead_of: written.instead_of.as_ref().map(|other| other.value.clone()),
         key: key.or_else(|| needs_key.clone()),
         needs_key,
-        html: match html {
-            None => None,
-            Some(rules) => Some(rules?),
-        },
-        json: match json {
-            None => None,
-            Some(rules) => Some(rules?),
-        },
+        html: html.map_or(Some(None), |rules| rules.map(Some))?,
+        json: json.map_or(Some(None), |rules| rules.map(Some))?,
+        mailbox: mailbox.map_or(Some(None), |rules| rules.map(Some))?,
     })
 }
 
@@ -102,6 +105,14 @@ impl Judge<'_, '_> {
     ) -> Option<T> {
         let written = written?;
         read(&written.value).map_err(|message| self.tell(written.line, key, message)).ok()
+    }
+
+    /// Where to look, and what that means where it is a mailbox.
+    fn address(&mut self, written: &WrittenSource) -> (Option<Url>, Option<MailPlace>) {
+        match written.format.as_ref().is_some_and(|format| format.value == MAILBOX) {
+            true => self.value("url", written.url.as_ref(), mailbox::address).unzip(),
+            false => (self.value("url", written.url.as_ref(), url), None),
+        }
     }
 
     fn platform(&mut self, id: &At<String>, known: &Known<'_>) -> Option<PlatformId> {
@@ -135,12 +146,13 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// The formats `html` and `json` and their tables need each other.
+    /// The formats `html`, `json` and `mailbox` and their tables need each other.
     fn rules_fit(&mut self, written: &WrittenSource) {
         let Some(format) = &written.format else { return };
         let html = (HTML, written.html.as_ref().map(|html| html.line), "at least item, a CSS selector");
         let json = (JSON, written.json.as_ref().map(|json| json.line), "at least items and title, JSON pointers");
-        for (name, line, least) in [html, json] {
+        let mailbox = (MAILBOX, written.mailbox.as_ref().map(|mailbox| mailbox.line), "from, a list of senders");
+        for (name, line, least) in [html, json, mailbox] {
             match (line, format.value == name) {
                 (None, true) => {
                     let message = format!("missing; the format {name} needs [source.{name}] with {least}");
@@ -152,6 +164,16 @@ impl Judge<'_, '_> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// A mail server needs a password.
+    fn mail_has_key(&mut self, written: &WrittenSource, place: Option<&MailPlace>) {
+        let Some(format) = &written.format else { return };
+        let named = written.key.is_some() || written.needs_key.is_some();
+        if matches!(place, Some(MailPlace::Imap { .. })) && !named {
+            let message = "missing; write the name under which api_keys holds the mailbox's password";
+            self.tell(format.line, "needs_key", message);
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::config::fault::{Faults, quoted};
 use crate::config::written::{At, Table, document};
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "id",
     "name",
     "publisher",
@@ -17,6 +17,7 @@ const KEYS: [&str; 21] = [
     "user_agent",
     "accept_encoding",
     "html",
+    "mailbox",
     "json",
     "sets",
     "silent_days",
@@ -31,6 +32,7 @@ const HTML_KEYS: [&str; 10] =
     ["item", "title", "link", "link_pattern", "date", "date_pattern", "summary", "keep", "min_items", "page_title"];
 const JSON_KEYS: [&str; 10] =
     ["items", "title", "link", "link_prefix", "id", "date", "text", "tlp", "keep", "min_items"];
+const MAILBOX_KEYS: [&str; 4] = ["from", "require_dkim", "trust_results_of", "tlp"];
 
 /// One `[[source]]`. An absent value was not written, or was told to be of the wrong type.
 pub(super) struct WrittenSource {
@@ -49,6 +51,7 @@ pub(super) struct WrittenSource {
     pub(super) user_agent: Option<At<String>>,
     pub(super) accept_encoding: Option<At<String>>,
     pub(super) html: Option<WrittenHtml>,
+    pub(super) mailbox: Option<WrittenMailbox>,
     pub(super) json: Option<WrittenJson>,
     pub(super) sets: Vec<At<String>>,
     pub(super) silent_days: Option<At<usize>>,
@@ -73,6 +76,16 @@ pub(super) struct WrittenHtml {
     pub(super) keep: Option<At<String>>,
     pub(super) min_items: Option<At<usize>>,
     pub(super) page_title: Option<At<String>>,
+}
+
+/// Its `[source.mailbox]`.
+pub(super) struct WrittenMailbox {
+    pub(super) label: String,
+    pub(super) line: usize,
+    pub(super) from: Vec<At<String>>,
+    pub(super) require_dkim: Option<At<bool>>,
+    pub(super) trust_results_of: Option<At<String>>,
+    pub(super) tlp: Option<At<String>>,
 }
 
 /// Its `[source.json]`.
@@ -109,6 +122,7 @@ fn source(index: usize, mut table: Table<'_, '_>, faults: &mut Faults<'_>) -> Wr
     table.refuse_unknown(&KEYS, faults);
     table.require(&REQUIRED, faults);
     let (html_name, json_name) = (table.path("html"), table.path("json"));
+    let mailbox_name = table.path("mailbox");
     WrittenSource {
         id,
         name: table.text("name", faults),
@@ -130,6 +144,7 @@ fn source(index: usize, mut table: Table<'_, '_>, faults: &mut Faults<'_>) -> Wr
         needs_key: table.text("needs_key", faults),
         note: table.text("note", faults),
         html: table.table("html", html_name, faults).map(|table| html(table, faults)),
+        mailbox: table.table("mailbox", mailbox_name, faults).map(|table| mailbox(table, faults)),
         json: table.table("json", json_name, faults).map(|table| json(table, faults)),
         label: table.name,
     }
@@ -152,6 +167,19 @@ fn html(table: Table<'_, '_>, faults: &mut Faults<'_>) -> WrittenHtml {
         keep: table.text("keep", faults),
         min_items: table.number("min_items", faults),
         page_title: table.text("page_title", faults),
+        line: table.line,
+        label: table.name,
+    }
+}
+
+fn mailbox(table: Table<'_, '_>, faults: &mut Faults<'_>) -> WrittenMailbox {
+    table.refuse_unknown(&MAILBOX_KEYS, faults);
+    table.require(&["from"], faults);
+    WrittenMailbox {
+        from: table.texts("from", faults).unwrap_or_default(),
+        require_dkim: table.flag("require_dkim", faults),
+        trust_results_of: table.text("trust_results_of", faults),
+        tlp: table.text("tlp", faults),
         line: table.line,
         label: table.name,
     }

@@ -6,7 +6,7 @@
 //! "no news".
 
 mod date;
-mod guard;
+pub(super) mod guard;
 
 use std::collections::HashMap;
 

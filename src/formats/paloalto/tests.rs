@@ -86,7 +86,9 @@ fn run(
                 Answer::Stored
             }
             Step::Done => return Ok((asked, batches)),
-            Step::Download(..) | Step::Pause(_) => panic!("nothing is downloaded, and no rest is due"),
+            Step::Download(..) | Step::Pause(_) | Step::Messages(_) => {
+                panic!("nothing is downloaded, and no rest is due")
+            }
         };
     }
     panic!("the walk does not end");
