@@ -1,5 +1,8 @@
 //! `rattlewatch advisories`: what is stored, for people and for programs.
 
+mod by_hand;
+mod show;
+
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -7,11 +10,13 @@ use serde_json::{Value, json};
 
 use super::table::Table;
 use super::{Failure, Global, Outcome, output, start};
-use crate::model::advisory::{Advisory, AdvisoryId, Event};
+use crate::model::advisory::{Advisory, Event};
 use crate::model::clock::Timestamp;
 use crate::model::draft::Draft;
+use crate::model::search::Query;
+use crate::model::severity::Severity;
 use crate::model::text;
-use crate::store::{advisories, events, items};
+use crate::store::{StoreError, Tx, advisories, events, items, listing};
 
 /// Advisories read from the database at once during an export.
 const PAGE: i64 = 500;
@@ -21,14 +26,40 @@ const PAGE: i64 = 500;
 pub(super) enum Command {
     /// The newest advisories
     List(List),
-    /// One advisory with its sources, platforms, revisions and events
+    /// One advisory: what it comes to, its sources, and its history as a diff
     Show(Show),
     /// Every advisory with its items, one JSON object a line
     Export(Export),
+    /// Make one advisory of two; whatever comes later, they stay together
+    Merge {
+        /// One of them, such as RW-12
+        one: String,
+        /// The other
+        other: String,
+    },
+    /// Take one item out of an advisory, into one of its own; it stays there
+    Split {
+        /// The advisory, such as RW-12
+        id: String,
+        /// The item's number, as `advisories show` gives it
+        #[arg(long)]
+        item: i64,
+    },
+    /// Compare what is stored with labels that say which items speak of one event
+    Evaluate {
+        /// A file of lines: item (address, advisory id or `SOURCE ID`), tab, event
+        labels: std::path::PathBuf,
+        /// Name every pair that is wrong
+        #[arg(long)]
+        list: bool,
+    },
 }
 
 #[derive(Debug, Args)]
 pub(super) struct List {
+    /// What to look for: words that must all be there, "words in order", begin*, -word
+    #[arg(value_name = "WORDS")]
+    words: Vec<String>,
     #[command(flatten)]
     chosen: Chosen,
     /// At most this many
@@ -68,6 +99,15 @@ struct Chosen {
     /// Only what is known to be exploited
     #[arg(long)]
     exploited: bool,
+    /// Only what is rated so or higher (low, medium, high, critical)
+    #[arg(long, value_name = "SEVERITY")]
+    severity: Option<Severity>,
+    /// Only what this source (its id) or publisher speaks of
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<String>,
+    /// Only what was first seen before this date or time
+    #[arg(long, value_name = "DATE", value_parser = parse_since)]
+    until: Option<Timestamp>,
 }
 
 pub(super) fn parse_since(text: &str) -> Result<Timestamp, String> {
@@ -81,7 +121,7 @@ pub(super) fn parse_since(text: &str) -> Result<Timestamp, String> {
 }
 
 impl Chosen {
-    fn filter(&self, global: &Global) -> Result<advisories::Filter, Failure> {
+    fn filter(&self, global: &Global) -> Result<listing::Filter, Failure> {
         let platform = match &self.platform {
             None => None,
             Some(id) => {
@@ -89,11 +129,14 @@ impl Chosen {
                 Some(start::platform(&catalog, id)?.0)
             }
         };
-        Ok(advisories::Filter {
+        Ok(listing::Filter {
             since: self.since,
             platform,
             exploited: self.exploited,
-            ..advisories::Filter::default()
+            severity: self.severity,
+            source: self.source.clone(),
+            until: self.until,
+            ..listing::Filter::default()
         })
     }
 }
@@ -102,23 +145,34 @@ pub(super) fn main(global: &Global, command: &Command) -> Outcome {
     start::block_on(async {
         match command {
             Command::List(arguments) => list(global, arguments).await,
-            Command::Show(arguments) => show(global, arguments).await,
+            Command::Show(arguments) => show::show(global, arguments).await,
             Command::Export(arguments) => export(global, arguments).await,
+            Command::Merge { one, other } => by_hand::merge(global, one, other).await,
+            Command::Split { id, item } => by_hand::split(global, id, *item).await,
+            Command::Evaluate { labels, list } => by_hand::evaluate(global, labels, *list).await,
         }
     })
 }
 
 async fn list(global: &Global, arguments: &List) -> Outcome {
-    let filter = arguments.chosen.filter(global)?;
+    let query = Query::parse(&arguments.words.join(" "));
+    if !arguments.words.is_empty() && !query.asks() {
+        return Err(Failure::Usage("say at least one word to look for; -word only leaves out".to_owned()));
+    }
+    let filter = listing::Filter { query, ..arguments.chosen.filter(global)? };
+    let asks = filter != listing::Filter::default();
     let store = start::store(&start::settings(global)?).await?;
     let limit = arguments.limit;
-    let found = store.read(move |tx| advisories::select(tx, &filter, limit)).await?;
+    let found = store.read(move |tx| listing::select(tx, &filter, limit)).await?;
     if arguments.json {
         output::json(&found.iter().map(brief).collect::<Vec<_>>())?;
         return Ok(ExitCode::SUCCESS);
     }
     if found.is_empty() {
-        output::line("No advisories yet. `rattlewatch run --all` reads every source now.");
+        output::line(match asks {
+            true => "No advisory is like that. Fewer words or filters find more.",
+            false => "No advisories yet. `rattlewatch run --all` reads every source now.",
+        });
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::new(&["id", "revised", "severity", "exploited", "platforms", "title"]);
@@ -138,114 +192,43 @@ async fn list(global: &Global, arguments: &List) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(global: &Global, arguments: &Show) -> Outcome {
-    let store = start::store(&start::settings(global)?).await?;
-    let id = AdvisoryId(arguments.id.to_uppercase());
-    let wanted = id.clone();
-    let found = store
-        .read(move |tx| {
-            let Some(advisory) = advisories::get(tx, &wanted)? else { return Ok(None) };
-            Ok(Some((
-                advisory,
-                items::of_advisory(tx, &wanted)?,
-                advisories::revisions(tx, &wanted)?,
-                events::of_advisory(tx, &wanted)?,
-            )))
-        })
-        .await?;
-    let Some((advisory, items, revisions, events)) = found else {
-        return Err(Failure::Failed(anyhow::anyhow!(
-            "there is no advisory {id}; `rattlewatch advisories list` shows what there is"
-        )));
-    };
-    if arguments.json {
-        let mut value = exported(&advisory, &items);
-        value["summary"] = json!(advisory.content.summary);
-        value["action"] = json!(advisory.content.action);
-        value["exploitation"] = json!(advisory.content.exploitation);
-        value["tags"] = json!(advisory.content.tags);
-        value["revision"] = json!(advisory.revision);
-        value["events"] = events.iter().map(|event| json!({"seq": event.seq, "kind": event.kind, "at": event.at.to_string(), "reasons": event.reasons})).collect();
-        output::json(&value)?;
-    } else {
-        output::raw(&described(&advisory, &items, &revisions, &events));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn described(advisory: &Advisory, items: &[Draft], revisions: &[(i64, Timestamp)], events: &[Event]) -> String {
-    let content = &advisory.content;
-    let exploitation = &content.exploitation;
-    let mut lines = vec![format!("{}  {}", advisory.id, content.title), String::new()];
-    lines.push(format!("severity    {}", content.severity));
-    lines.push(match (exploitation.exploited, &exploitation.kev) {
-        (true, Some(kev)) => {
-            format!("exploited   yes, in CISA's KEV since {}, US agencies must act by {}", kev.added, kev.due)
-        }
-        (true, None) => format!("exploited   yes, according to {}", exploitation.according_to),
-        (false, _) => "exploited   no source says so".to_owned(),
-    });
-    if !content.cves.is_empty() {
-        lines.push(format!(
-            "CVE         {}",
-            content.cves.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        ));
-    }
-    if !content.action.is_empty() {
-        lines.push(format!("to do       {}", content.action));
-    }
-    for tag in &content.tags {
-        let why = tag
-            .evidence
-            .first()
-            .map(|piece| format!(" ('{}' in the {:?})", piece.matched, piece.field).to_lowercase())
-            .unwrap_or_default();
-        lines.push(format!("touches     {} {:.2}{why}", tag.platform, tag.confidence));
-    }
-    lines.push(String::new());
-    for draft in items {
-        lines.push(format!("source      {}: {}", draft.source_name, draft.item.title));
-        lines.push(format!("            {}", draft.item.url.as_deref().unwrap_or("(no page)")));
-    }
-    lines.push(String::new());
-    for (number, at) in revisions {
-        let told: Vec<String> = events
-            .iter()
-            .filter(|event| event.revision == *number)
-            .map(|event| {
-                std::iter::once(event.kind.to_string()).chain(event.reasons.clone()).collect::<Vec<_>>().join("; ")
-            })
-            .collect();
-        lines.push(format!("revision {number}  {at}  {}", told.join(" / ")));
-    }
-    lines.push(String::new());
-    lines.push(content.summary.clone());
-    lines.join("\n") + "\n"
-}
-
 async fn export(global: &Global, arguments: &Export) -> Outcome {
     if !arguments.jsonl {
         return Err(Failure::Usage("say in which form: advisories export --jsonl".to_owned()));
     }
-    let mut filter = advisories::Filter { oldest_first: true, ..arguments.chosen.filter(global)? };
+    let mut filter = listing::Filter { oldest_first: true, ..arguments.chosen.filter(global)? };
     let store = start::store(&start::settings(global)?).await?;
     loop {
         let asked = filter.clone();
         let page = store
             .read(move |tx| {
-                let found = advisories::select(tx, &asked, PAGE)?;
-                found
-                    .into_iter()
-                    .map(|advisory| items::of_advisory(tx, &advisory.id).map(|items| (advisory, items)))
-                    .collect::<Result<Vec<_>, _>>()
+                let found = listing::select(tx, &asked, PAGE)?;
+                found.into_iter().map(|advisory| whole(tx, advisory)).collect::<Result<Vec<_>, _>>()
             })
             .await?;
-        for (advisory, items) in &page {
-            output::line(&exported(advisory, items).to_string());
+        for (_, line) in &page {
+            output::line(&line.to_string());
         }
         let Some((last, _)) = page.last() else { return Ok(ExitCode::SUCCESS) };
         filter.after = last.id.0.strip_prefix("RW-").and_then(|number| number.parse().ok());
     }
+}
+
+/// An advisory with everything that its history holds.
+fn whole(tx: &mut Tx<'_>, advisory: Advisory) -> Result<(Advisory, Value), StoreError> {
+    let items = items::of_advisory(tx, &advisory.id)?;
+    let mut value = exported(&advisory, &items);
+    for (item, draft) in value["items"].as_array_mut().into_iter().flatten().zip(&items) {
+        item["text"] = json!(draft.item.text);
+    }
+    value["facts"] = json!(advisory.content.facts);
+    value["revisions"] = advisories::revisions(tx, &advisory.id)?.iter().map(|(number, _)| json!(number)).collect();
+    value["events"] = events::of_advisory(tx, &advisory.id)?.iter().map(told).collect();
+    Ok((advisory, value))
+}
+
+fn told(event: &Event) -> Value {
+    json!({"seq": event.seq, "kind": event.kind, "at": event.at.to_string(), "reasons": event.reasons})
 }
 
 fn brief(advisory: &Advisory) -> Value {

@@ -1,14 +1,17 @@
 //! `rattlewatch sources`: what is watched, whether it can be seen, and what one address would give.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::table::Table;
-use super::{Global, Outcome, output, start, trial};
+use super::{Failure, Global, Outcome, output, start, trial};
 use crate::config::fault::closest;
 use crate::config::sources::Source;
+use crate::jobs::route;
 use crate::model::clock::{Clock, Timestamp};
 use crate::model::health::{HealthState, SourceHealth};
 use crate::model::text;
@@ -17,12 +20,8 @@ use crate::store::sources;
 /// `sources` commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Every source, whether it can be read, since when, and what to do
-    List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    /// Every source that is watched, trouble first: whether it can be read, since when, and what to do
+    List(Wanted),
     /// Check sources.toml and platforms.toml without starting anything
     Check,
     /// Fetch a source, or any address, and show the items that it would give; nothing is stored
@@ -38,7 +37,7 @@ pub(super) enum Command {
 pub(super) fn main(global: &Global, command: &Command) -> Outcome {
     start::block_on(async {
         match command {
-            Command::List { json } => list(global, *json).await,
+            Command::List(wanted) => list(global, wanted).await,
             Command::Check => {
                 let settings = start::settings(global)?;
                 let catalog = start::catalog(&settings)?;
@@ -55,46 +54,146 @@ pub(super) fn main(global: &Global, command: &Command) -> Outcome {
     })
 }
 
-async fn list(global: &Global, as_json: bool) -> Outcome {
+async fn list(global: &Global, wanted: &Wanted) -> Outcome {
     let settings = start::settings(global)?;
     let catalog = start::catalog(&settings)?;
     let all = start::sources(&settings, &catalog)?;
+    wanted.check(&all)?;
     let store = start::store(&settings).await?;
     let known = store.read(sources::all).await?;
-    let health = |id: &str| known.iter().find(|health| health.source == id).cloned().unwrap_or_default();
-    if as_json {
-        output::json(&all.iter().map(|source| shown(source, &health(&source.id))).collect::<Vec<_>>())?;
+    let mut lines: Vec<Line<'_>> =
+        all.iter().filter(|source| wanted.has(source)).map(|source| Line::new(source, &known)).collect();
+    if wanted.json {
+        lines.retain(|line| !wanted.off || !line.source.enabled);
+        output::json(&lines.iter().map(shown).collect::<Vec<_>>())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new(&["id", "state", "last read", "next", "items", "what happened"]);
-    for source in &all {
-        let health = health(&source.id);
-        table.row([
-            source.id.clone(),
-            state(source, &health).to_owned(),
-            when(health.last_success),
-            if source.enabled { when(health.next_due) } else { "-".to_owned() },
-            health.items.to_string(),
-            text::truncate(&health.advice(standing(source, &health), source.silent_days), 120),
-        ]);
-    }
-    output::raw(&table.render());
+    // Trouble first, and what only stands by last.
+    lines.sort_by_key(|line| (Reverse(line.standing.weight()), line.stands_by, line.source.id.clone()));
+    output::raw(&if wanted.off { table_off(&lines) } else { table(&lines) }.render());
+    output::line(&count(&lines, wanted.off));
     Ok(ExitCode::SUCCESS)
 }
 
-fn state(source: &Source, health: &SourceHealth) -> &'static str {
-    standing(source, health).as_str()
+/// Which sources `list` shows, and how.
+#[derive(Debug, Args)]
+pub(super) struct Wanted {
+    /// Only the sources of this set
+    #[arg(long = "in", value_name = "SET")]
+    within: Option<String>,
+    /// The sources that are off, and why
+    #[arg(long)]
+    off: bool,
+    /// Print JSON: every source, watched or not
+    #[arg(long)]
+    json: bool,
 }
 
-fn standing(source: &Source, health: &SourceHealth) -> HealthState {
-    health.standing(source.enabled, source.silent_days, Clock::system().now())
+impl Wanted {
+    /// Refuses a set that no source belongs to.
+    fn check(&self, all: &[Source]) -> Result<(), Failure> {
+        let Some(wanted) = &self.within else { return Ok(()) };
+        let sets: BTreeSet<&str> = all.iter().flat_map(|source| source.sets.iter().map(String::as_str)).collect();
+        if sets.contains(wanted.as_str()) {
+            return Ok(());
+        }
+        let sets: Vec<&str> = sets.into_iter().collect();
+        let hint = match closest(wanted, sets.iter().copied()) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => format!("there are: {}", sets.join(", ")),
+        };
+        Err(Failure::Usage(format!("no set of sources is called '{wanted}'; {hint}")))
+    }
+
+    fn has(&self, source: &Source) -> bool {
+        self.within.as_ref().is_none_or(|set| source.sets.contains(set))
+    }
 }
 
+/// A source and how it stands.
+struct Line<'a> {
+    source: &'a Source,
+    health: SourceHealth,
+    standing: HealthState,
+    stands_by: bool,
+}
+
+impl<'a> Line<'a> {
+    fn new(source: &'a Source, known: &[SourceHealth]) -> Self {
+        let health = known.iter().find(|health| health.source == source.id).cloned().unwrap_or_default();
+        let standing = health.standing(source.enabled, source.silent_days, Clock::system().now());
+        let stands_by = source.enabled && route::stands_by(source, known);
+        Self { source, health, standing, stands_by }
+    }
+
+    fn state(&self) -> &'static str {
+        if self.stands_by { "stands by" } else { self.standing.as_str() }
+    }
+
+    fn detail(&self) -> String {
+        match &self.source.instead_of {
+            Some(first) if self.stands_by => format!("for {first}"),
+            _ => self.health.advice(self.standing, self.source.silent_days),
+        }
+    }
+}
+
+/// The sources that are watched.
+fn table(lines: &[Line<'_>]) -> Table {
+    let mut table = Table::new(&["id", "state", "since", "last good", "set", "detail"]);
+    for line in lines.iter().filter(|line| line.source.enabled) {
+        table.row([
+            line.source.id.clone(),
+            line.state().to_owned(),
+            when(line.health.since),
+            when(line.health.last_success),
+            line.source.sets.join(" "),
+            text::truncate(&line.detail(), 120),
+        ]);
+    }
+    table
+}
+
+/// The sources that are not.
+fn table_off(lines: &[Line<'_>]) -> Table {
+    let mut table = Table::new(&["id", "set", "why it is off"]);
+    for source in lines.iter().map(|line| line.source).filter(|source| !source.enabled) {
+        let why = source.off_because.clone().unwrap_or_else(|| "no reason is written (off_because)".to_owned());
+        table.row([source.id.clone(), source.sets.join(" "), why]);
+    }
+    table
+}
+
+/// How many there are of each kind, in a sentence.
+fn count(lines: &[Line<'_>], off_too: bool) -> String {
+    let off = lines.iter().filter(|line| !line.source.enabled).count();
+    let watched = lines.len() - off;
+    if off_too {
+        return format!("{off} sources are off, {watched} are watched");
+    }
+    let among = |fits: fn(&Line<'_>) -> bool| lines.iter().filter(|line| line.source.enabled && fits(line)).count();
+    let parts = [
+        (among(|line| !line.stands_by && line.standing.weight() == 3), "cannot be read"),
+        (among(|line| !line.stands_by && line.standing.weight() == 2), "late"),
+        (among(|line| !line.stands_by && line.standing.weight() == 1), "read in part"),
+        (among(|line| !line.stands_by && line.standing == HealthState::Ok), "well"),
+        (among(|line| !line.stands_by && line.standing == HealthState::New), "not tried yet"),
+        (among(|line| line.stands_by), "standing by"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+    format!("{watched} sources are watched{parts}; {off} are off (--off shows why)")
+}
+
+/// To the minute, in UTC: the table is for people.
 fn when(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| at.to_string())
+    at.map_or_else(|| "-".to_owned(), |at| at.to_string().chars().take(16).collect::<String>().replace('T', " "))
 }
 
-fn shown(source: &Source, health: &SourceHealth) -> Value {
+fn shown(line: &Line<'_>) -> Value {
+    let (source, health) = (line.source, &line.health);
+    let at = |at: Option<Timestamp>| at.map(|at| at.to_string());
     json!({
         "id": source.id,
         "name": source.name,
@@ -105,15 +204,25 @@ fn shown(source: &Source, health: &SourceHealth) -> Value {
         "format": source.format,
         "schedule": source.schedule_text,
         "enabled": source.enabled,
-        "state": state(source, health),
-        "since": health.since.map(|at| at.to_string()),
-        "last_attempt": health.last_attempt.map(|at| at.to_string()),
-        "last_success": health.last_success.map(|at| at.to_string()),
-        "next_due": health.next_due.map(|at| at.to_string()),
+        "off_because": source.off_because.as_ref().filter(|_| !source.enabled),
+        "instead_of": source.instead_of,
+        "stands_by": line.stands_by,
+        "sets": source.sets,
+        "silent_days": source.silent_days,
+        "platforms": source.platforms,
+        "key": source.key,
+        "needs_key": source.needs_key,
+        "user_agent": source.user_agent,
+        "accept_encoding": source.accept_encoding,
+        "state": line.standing.as_str(),
+        "since": at(health.since),
+        "last_attempt": at(health.last_attempt),
+        "last_success": at(health.last_success),
+        "last_news": at(health.last_news),
+        "next_due": at(health.next_due),
         "failures": health.failures,
         "items": health.items,
-        "detail": health.advice(standing(source, health), source.silent_days),
-        "last_news": health.last_news.map(|at| at.to_string()),
+        "detail": health.advice(line.standing, source.silent_days),
     })
 }
 

@@ -12,6 +12,7 @@ use crate::config::sources::{self, Known, Source};
 use crate::formats;
 use crate::http::{Client, Guard, Identity, Limits};
 use crate::jobs::context::{self, Context, Parts};
+use crate::jobs::holder;
 use crate::mailbox;
 use crate::model::address::EmailAddress;
 use crate::model::clock::Clock;
@@ -71,6 +72,7 @@ pub(super) fn sources(settings: &Settings, catalog: &Catalog) -> Result<Vec<Sour
             source.off_because = Some(format!("it needs the API key '{key}'; set api_keys"));
         }
     }
+    sources::promote_stand_ins(&mut sources);
     Ok(sources)
 }
 
@@ -173,10 +175,11 @@ pub(super) async fn join(
     clock: Clock,
 ) -> Result<Context, Failure> {
     let address = &settings.mail_from.address;
+    holder::inherit(&store).await?;
     let from_domain = address.rsplit('@').next().unwrap_or("localhost").to_owned();
     Ok(Context::new(Parts {
         secret: context::secret(&store).await?,
-        holder: format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_microsecond()),
+        holder: holder::name(),
         matcher: Matcher::new(&catalog),
         composer: Composer::new()?,
         public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),

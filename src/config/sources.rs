@@ -223,6 +223,15 @@ impl Switches<'_> {
     }
 }
 
+/// Lets each source that stands in for one that is off take its place: nobody would notice that it has to.
+pub fn promote_stand_ins(sources: &mut [Source]) {
+    let off: BTreeSet<String> =
+        sources.iter().filter(|source| !source.enabled).map(|source| source.id.clone()).collect();
+    for source in sources.iter_mut().filter(|source| source.enabled) {
+        source.instead_of = source.instead_of.take().filter(|first| !off.contains(first));
+    }
+}
+
 /// How to read items from a page: CSS selectors, relative to the item, and a canary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HtmlRules {

@@ -15,6 +15,7 @@ pub mod plain;
 mod archive;
 mod bulk;
 mod cisco;
+mod csaf;
 mod cve;
 mod decode;
 mod draft;
@@ -85,6 +86,7 @@ pub type Begin = for<'a> fn(&walk::Start<'a>) -> Result<Box<dyn walk::Walk>, Par
 /// Every format, by name.
 pub const FORMATS: &[Format] = &[
     cisco::CISCO,
+    csaf::CSAF,
     cve::CVE,
     epss::EPSS,
     eukev::EUKEV,

@@ -51,6 +51,9 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(60);
 pub enum Step {
     /// This document, in memory.
     Fetch(Request),
+    /// This document, in memory, where it can be had: where the publisher keeps us out (401, 403) or its host cannot be
+    /// reached, the answer is [`Answer::Failed`] and the walk goes on.
+    Try(Request),
     /// This document, in a file, at most so many bytes of it.
     Download(Request, u64),
     /// The next messages of the source's mailbox. What is wanted is the same at every step.
@@ -157,7 +160,7 @@ pub fn begin(start: &Start<'_>) -> Result<Box<dyn Walk>, ParseError> {
 }
 
 /// Longest single document that is read from a file, in bytes.
-const FILE_MAX: u64 = 64 * 1024 * 1024;
+pub(super) const FILE_MAX: u64 = 64 * 1024 * 1024;
 
 /// A source whose address gives all.
 struct OneDocument {

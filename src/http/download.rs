@@ -47,6 +47,8 @@ impl Client {
         if response.content_length().is_some_and(|length| length > spool.most) {
             return Err(too_large());
         }
+        // Where the database is elsewhere, nobody has made the folder yet.
+        std::fs::create_dir_all(&spool.folder).map_err(unwritten)?;
         let mut file = tempfile::tempfile_in(&spool.folder).map_err(unwritten)?;
         let mut received = 0_usize;
         loop {

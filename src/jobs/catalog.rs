@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ingest;
 use crate::config::sources::Source;
 use crate::model::clock::Timestamp;
 use crate::model::cve::CveId;
@@ -26,8 +27,8 @@ pub fn listed(source: &Source, parsed: &Parsed) -> Option<BTreeSet<CveId>> {
 }
 
 /// Takes back what the catalog of any of `sources` (one catalog and its copies) said of CVEs that it no longer lists;
-/// `listed` is what `source`, one of them, lists now. Revisions are written and nobody is told. Gives a sentence instead
-/// where so much is gone that nothing is taken back.
+/// `listed` is what `source`, one of them, lists now. Whoever was told that it is exploited hears of it. Gives how many
+/// events that are, and a sentence instead where so much is gone that nothing is taken back.
 ///
 /// # Errors
 /// Fails where the database does.
@@ -38,33 +39,35 @@ pub fn take_back(
     listed: &BTreeSet<CveId>,
     now: Timestamp,
     name: &dyn Fn(&PlatformId) -> String,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Result<usize, String>, StoreError> {
     let own = items::listed(tx, source)?;
     let is_gone = |entry: &&Listed| !listed.contains(&entry.cve);
     let gone = own.iter().filter(is_gone).count();
     if gone == 0 {
-        return Ok(None);
+        return Ok(Ok(0));
     }
     if gone * SHARE > own.len() {
-        return Ok(Some(format!(
+        return Ok(Err(format!(
             "the catalog has lost {gone} of the {} entries that were known, more than one in {SHARE}: nothing is taken \
              back; compare it with the publisher's page",
             own.len()
         )));
     }
-    let mut touched = BTreeSet::new();
+    let (mut touched, mut cves) = (BTreeSet::new(), BTreeSet::new());
     for source in sources {
         for entry in items::listed(tx, source)?.iter().filter(is_gone) {
             let Some(draft) = items::get(tx, entry.item)? else { continue };
             items::rewrite(tx, entry.item, &without(draft), now)?;
             advisories::forget_kev(tx, &entry.cve)?;
             touched.extend(advisories::naming(tx, &entry.cve)?);
+            cves.insert(entry.cve.clone());
         }
     }
+    let mut news = Vec::new();
     for id in touched {
-        super::ingest::refresh(tx, &id, now, name)?;
+        news.extend(ingest::taken_out(tx, &id, &cves, now, name)?);
     }
-    Ok(None)
+    ingest::tell(tx, news, false).map(Ok)
 }
 
 /// A draft of a catalog entry that says no more than that there is such a CVE.

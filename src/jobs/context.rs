@@ -83,7 +83,7 @@ impl Context {
     /// A platform's name as people know it.
     #[must_use]
     pub fn platform_name(&self, id: &PlatformId) -> String {
-        self.catalog.get(&id.0).map_or_else(|| id.0.clone(), |platform| platform.name.clone())
+        self.catalog.name(id)
     }
 }
 

@@ -7,14 +7,18 @@ pub mod route;
 pub mod poll;
 pub mod post;
 pub mod ingest;
+pub mod by_hand;
 pub mod catalog;
+pub mod evaluate;
 pub mod fan_out;
+pub mod holder;
 pub mod letters;
 pub mod send;
 pub mod walk;
 pub mod digest;
 pub mod watch;
 pub mod selftest;
+pub mod shown;
 pub mod runner;
 
 pub use context::Context;

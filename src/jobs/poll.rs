@@ -187,17 +187,16 @@ async fn keep(
         .store
         .write(move |tx| {
             let name = |id: &_| names.platform_name(id);
-            let ingested = route::take_in(tx, &names, &listed_as, &before, &drafts, now)?;
+            let mut ingested = route::take_in(tx, &names, &listed_as, &before, &drafts, now)?;
             let mut health = health.clone();
             if ingested.new_items > 0 && (!baseline || health.last_news.is_none()) {
                 health.last_news = Some(now);
             }
-            if let Some(listed) = whole.as_ref().filter(|_| !baseline)
-                && let Some(alarm) = catalog::take_back(tx, &health.source, &copies, listed, now, &name)?
-            {
-                let since = if before.state == HealthState::Degraded { before.since } else { None };
-                health =
-                    SourceHealth { state: HealthState::Degraded, since: since.or(Some(now)), detail: alarm, ..health };
+            if let Some(listed) = whole.as_ref().filter(|_| !baseline) {
+                match catalog::take_back(tx, &health.source, &copies, listed, now, &name)? {
+                    Ok(events) => ingested.events += events,
+                    Err(alarm) => health = alarmed(health, &before, alarm, now),
+                }
             }
             // Validators of a damaged document would freeze the damage.
             let whole = health.state == HealthState::Ok;
@@ -215,6 +214,12 @@ async fn keep(
     };
     let Ingested { new_advisories, events, .. } = ingested;
     Ok(Polled { detail: health.detail, items, new_advisories, events, ..empty(source, result) })
+}
+
+/// Degraded for what the whole catalog no longer says.
+fn alarmed(health: SourceHealth, before: &SourceHealth, alarm: String, now: Timestamp) -> SourceHealth {
+    let since = if before.state == HealthState::Degraded { before.since } else { None };
+    SourceHealth { state: HealthState::Degraded, since: since.or(Some(now)), detail: alarm, ..health }
 }
 
 /// The source and those that give the same document: copies of it, or what it is a copy of.

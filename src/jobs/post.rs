@@ -55,7 +55,7 @@ pub async fn trial(client: &Client, start: &Start<'_>) -> Result<Parsed, Stopped
                 Answer::Stored
             }
             Step::Done => return Ok(all),
-            Step::Fetch(_) | Step::Download(..) | Step::Pause(_) => {
+            Step::Fetch(_) | Step::Try(_) | Step::Download(..) | Step::Pause(_) => {
                 Answer::Failed("a mailbox is not fetched by HTTP".to_owned())
             }
         };

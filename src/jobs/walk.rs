@@ -13,8 +13,9 @@ use crate::http::{Client, FetchError, Fetched, Request};
 use crate::mailbox::MailError;
 use crate::model::clock::Timestamp;
 use crate::model::item::Parsed;
+use crate::model::platform::PlatformId;
 use crate::pipeline::fetch;
-use crate::store::{StoreError, epss, sources};
+use crate::store::{StoreError, sources};
 
 /// How long one poll goes on; what is left is read at the next.
 const POLL_TIME: Duration = Duration::from_secs(20 * 60);
@@ -128,6 +129,7 @@ async fn run(
                 Answer::Rested
             }
             Step::Fetch(request) => fetched(&context.client, source, &request).await?,
+            Step::Try(request) => tried(&context.client, source, &request).await?,
             Step::Download(request, most) => downloaded(&context.client, &context.data_dir, &request, most).await?,
             Step::Messages(wanted) => {
                 let key = context.key(source);
@@ -158,6 +160,16 @@ async fn fetched(client: &Client, source: &Source, request: &Request) -> Result<
         Ok(Fetched::Page(page)) => Ok(Answer::Page(Box::new(page))),
         Ok(Fetched::NotModified(_)) => Ok(Answer::Unchanged),
         Err(error) => missed(error),
+    }
+}
+
+/// A document that the walk can do without: whoever shuts us out of it has not shut us out of the source.
+async fn tried(client: &Client, source: &Source, request: &Request) -> Result<Answer, Stopped> {
+    match fetched(client, source, request).await {
+        Err(Stopped::Fetch(error @ (FetchError::Blocked { .. } | FetchError::Unreachable { .. }))) => {
+            Ok(Answer::Failed(error.to_string()))
+        }
+        other => other,
     }
 }
 
@@ -200,9 +212,10 @@ async fn store(
     let Ingested { new_advisories, events, new_items } = context
         .store
         .write(move |tx| {
-            let ingested = ingest::drafts(tx, &drafts, baseline, now, &|id| names.platform_name(id))?;
+            let name = |id: &PlatformId| names.platform_name(id);
+            let mut ingested = ingest::drafts(tx, &drafts, baseline, now, &name)?;
             if let Some((day, scores)) = &scores {
-                epss::keep(tx, day, scores)?;
+                ingested.events += ingest::scores(tx, day, scores, baseline, now, &name)?;
             }
             match (&cursor, place) {
                 (Some(cursor), Place::Poll) => sources::keep_cursor(tx, &id, &reading, cursor)?,
@@ -277,6 +290,7 @@ pub async fn trial(client: &Client, folder: &Path, start: &Start<'_>, most: usiz
                 Answer::Rested
             }
             Step::Fetch(request) => fetched(client, start.source, &request).await?,
+            Step::Try(request) => tried(client, start.source, &request).await?,
             Step::Download(request, most) => downloaded(client, folder, &request, most).await?,
             Step::Messages(_) => Answer::Failed("mailboxes have a trial of their own".to_owned()),
             Step::Store(batch) => {

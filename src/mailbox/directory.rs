@@ -116,11 +116,17 @@ fn list(directory: &Path, wanted: &Wanted) -> Result<Reading, MailError> {
         found.retain(|file| file.at >= since.0);
     }
     found.sort_by(|a, b| (a.at, &a.name).cmp(&(b.at, &b.name)));
+    let mut cursor = before.clone().unwrap_or_default();
     if before.is_none() && wanted.since.is_none() {
-        found.drain(..found.len().saturating_sub(NEWEST));
+        let passed_over: Vec<Found> = found.drain(..found.len().saturating_sub(NEWEST)).collect();
+        // Files that came at one time may stand on both sides of the cut.
+        if let Some(at) = passed_over.last().map(|file| file.at) {
+            let names = passed_over.into_iter().filter(|file| file.at == at).map(|file| file.name).collect();
+            cursor = Cursor { at, names };
+        }
     }
     let all = found.len() as u64;
-    Ok(Reading { waiting: found.into(), cursor: before.unwrap_or_default(), all, done: 0 })
+    Ok(Reading { waiting: found.into(), cursor, all, done: 0 })
 }
 
 /// When the file came to its place, in microseconds of Unix time.

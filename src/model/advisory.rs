@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
 use super::cve::CveId;
+use super::facts::{Facts, Versions};
 use super::item::KevFacts;
 use super::platform::{PlatformId, Tag};
 use super::severity::Severity;
@@ -17,6 +18,14 @@ use super::tlp::Tlp;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AdvisoryId(pub String);
+
+impl AdvisoryId {
+    /// The number in it: the order in which advisories were opened.
+    #[must_use]
+    pub fn number(&self) -> i64 {
+        self.0.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(i64::MAX)
+    }
+}
 
 impl fmt::Display for AdvisoryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,7 +65,7 @@ pub struct Content {
     pub summary: String,
     /// Vulnerability or alert.
     pub kind: AdvisoryKind,
-    /// The highest rating that any item states.
+    /// The rating that counts: of whoever is trusted most among those who rate ([`Facts::rating`]).
     pub severity: Severity,
     /// Every CVE id that its items name.
     pub cves: BTreeSet<CveId>,
@@ -66,7 +75,7 @@ pub struct Content {
     pub exploitation: Exploitation,
     /// The platforms it touches, with their evidence; sorted by id.
     pub tags: Vec<Tag>,
-    /// What the publisher asks people to do, in its own words; empty where nothing is said.
+    /// What to do, in a publisher's own words: the fix, else what helps without one, else what an authority asks.
     pub action: String,
     /// Where to read more, the first publisher first.
     pub references: Vec<Reference>,
@@ -81,6 +90,8 @@ pub struct Content {
     /// Its items say that nothing is affected: kept for the record, nobody is told.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub quiet: bool,
+    /// What its items state beyond their texts, with who states it.
+    pub facts: Facts,
     /// The most that was ever said of it, so that a statement that comes and goes is news only once.
     pub told: Told,
 }
@@ -99,6 +110,14 @@ pub struct Told {
     pub ransomware: bool,
     /// It was said what to do.
     pub action: bool,
+    /// A fix was named.
+    pub fix: bool,
+    /// Something was named that helps without a fix.
+    pub workaround: bool,
+    /// Exploitation was said to be more likely than not (EPSS).
+    pub likely: bool,
+    /// Every statement of a product's affected and fixed versions.
+    pub versions: BTreeSet<String>,
     /// Every CVE id that was named.
     pub cves: BTreeSet<CveId>,
     /// Every platform that it touched.
@@ -114,6 +133,10 @@ impl Content {
         told.kev |= self.exploitation.kev.is_some();
         told.ransomware |= self.exploitation.ransomware;
         told.action |= !self.action.is_empty();
+        told.fix |= self.facts.fix.is_some();
+        told.workaround |= self.facts.workaround.is_some();
+        told.likely |= self.facts.likely();
+        told.versions.extend(self.facts.versions.iter().map(Versions::statement));
         told.cves.extend(self.cves.iter().cloned());
         told.platforms.extend(self.platforms().cloned());
         told

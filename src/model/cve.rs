@@ -28,6 +28,12 @@ impl CveId {
         IN_TEXT.captures_iter(text).map(|c| Self(format!("CVE-{}-{}", &c[1], &c[2]))).collect()
     }
 
+    /// The year in the id.
+    #[must_use]
+    pub fn year(&self) -> u16 {
+        self.0.get(4..8).and_then(|year| year.parse().ok()).unwrap_or_default()
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

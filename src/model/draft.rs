@@ -18,6 +18,8 @@ pub struct Draft {
     pub source: String,
     /// Source name, as shown.
     pub source_name: String,
+    /// Who publishes that source.
+    pub publisher: String,
     /// The source is a vendor's own.
     pub vendor: bool,
     /// The item, cleaned: one-line title, plain text, canonical URL.
@@ -28,6 +30,15 @@ pub struct Draft {
     pub cves: BTreeSet<CveId>,
     /// Publishers' advisory ids in title, address and native id.
     pub aliases: BTreeSet<String>,
+    /// The one other publication that the text refers to, as a link key (`id:FG-IR-24-001` or `url:https://...`); absent
+    /// where it names none or several.
+    pub refers_to: Option<String>,
+    /// CVE ids that an earlier version of the item was about, where it names none any more: an edit that drops them is no
+    /// statement that it is about something else.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub remembered: BTreeSet<CveId>,
+    /// It gathers several events ("adds seven vulnerabilities", Patch Tuesday): it relates to them and joins none.
+    pub round_up: bool,
     /// What the item says of severity.
     pub severity: Severity,
     /// The item says that attackers use the flaw.
@@ -47,14 +58,28 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// What makes it one advisory with other items: advisory ids, and the set of its CVE ids.
+    /// The CVE ids that it is about: those in structured data, else those in the title, else those in the text of the
+    /// newest two years. A text that tells of a new flaw often recalls an old one.
     #[must_use]
-    pub fn merge_keys(&self) -> Vec<String> {
-        let mut keys: Vec<String> = self.aliases.iter().map(|alias| format!("id:{}", alias.to_uppercase())).collect();
-        if !self.cves.is_empty() {
-            let set: Vec<&str> = self.cves.iter().map(CveId::as_str).collect();
-            keys.push(format!("cves:{}", set.join(",")));
+    pub fn core_cves(&self) -> BTreeSet<CveId> {
+        if !self.item.cves.is_empty() {
+            return self.item.cves.iter().cloned().collect();
         }
-        keys
+        let titled = CveId::find_all(&self.item.title);
+        if !titled.is_empty() {
+            return titled;
+        }
+        if self.cves.is_empty() {
+            return self.remembered.clone();
+        }
+        let newest = self.cves.iter().map(CveId::year).max().unwrap_or_default();
+        self.cves.iter().filter(|cve| cve.year() + 1 >= newest).cloned().collect()
+    }
+
+    /// Keeps what an earlier version of the item was about, where this one does not say.
+    pub fn remember(&mut self, earlier: &Self) {
+        if self.core_cves().is_empty() {
+            self.remembered = earlier.core_cves();
+        }
     }
 }

@@ -57,6 +57,18 @@ pub struct Item {
     /// What the publisher asks people to do, where structured data says so (the first remediation, say).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
+    /// How to be safer without a fix, where structured data says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workaround: Option<String>,
+    /// The address of a fix, where structured data marks one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<String>,
+    /// Decision points of an SSVC assessment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssvc: Option<Ssvc>,
+    /// Who speaks in it, where that is not the source's publisher: the CNA of a CVE record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<String>,
     /// Attackers use it, where structured data says so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exploited: bool,
@@ -86,6 +98,16 @@ pub struct Score {
     pub base: f64,
     /// Who rated: `CNA`, `ADP`, `NVD`, a vendor's name; empty for the publisher of the item.
     pub by: String,
+}
+
+/// Decision points of a Stakeholder-Specific Vulnerability Categorization, as stated; no decision is drawn from them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ssvc {
+    /// Who assessed.
+    pub by: String,
+    /// Names and values, such as `Exploitation` and `active`.
+    pub points: Vec<(String, String)>,
 }
 
 /// What is known of a document's origin.

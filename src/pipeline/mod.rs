@@ -4,9 +4,11 @@
 pub mod fetch;
 pub mod parse;
 pub mod normalize;
+pub mod gather;
 pub mod rhythm;
 pub mod signals;
 pub mod tag;
+pub mod facts;
 pub mod cluster;
 pub mod enrich;
 pub mod revise;

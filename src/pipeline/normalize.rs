@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::signals;
+use super::{gather, signals};
 use crate::config::sources::{Source, SourceKind};
 use crate::model::clock::Timestamp;
 use crate::model::cve::CveId;
@@ -49,11 +49,18 @@ fn draft(source: &Source, item: Item, keys: Vec<String>, now: Timestamp) -> Draf
     cves.extend(CveId::find_all(&item.text));
     let names = [item.title.as_str(), item.url.as_deref().unwrap_or(""), item.native_id.as_deref().unwrap_or("")];
     let content_hash = content_hash(&item);
+    let aliases = aliases(&item, &names);
+    let round_up = gather::round_up(&item.title);
     Draft {
         source: source.id.clone(),
         source_name: source.name.clone(),
+        publisher: source.publisher.clone(),
         vendor: source.kind == SourceKind::Vendor,
-        aliases: aliases(&item, &names),
+        // What a list refers to, however little of it is shown, is a part of it.
+        refers_to: (!round_up).then(|| gather::refers_to(&item.text, &aliases, item.url.as_deref())).flatten(),
+        round_up,
+        remembered: BTreeSet::new(),
+        aliases,
         severity: severity(&item),
         exploited: item.exploited || item.kev.is_some() || signals::exploited(&item.title, &item.text),
         ransomware: item.kev.as_ref().is_some_and(|kev| kev.ransomware),
@@ -181,6 +188,8 @@ pub fn content_hash(item: &Item) -> String {
         &item.kev,
         item.exploited,
         item.withdrawn,
+        (&item.scores, &item.weaknesses, &item.ssvc),
+        (&item.action, &item.workaround, &item.patch),
     ))
     .unwrap_or_default();
     sha256(&[&text::fold(&item.title), &text::fold(&item.text), &structured])

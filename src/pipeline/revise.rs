@@ -1,8 +1,10 @@
 //! Revise: whether a change of an advisory is one that people should hear of, and in which words.
 
 use crate::model::advisory::{Content, EventKind, Told};
+use crate::model::facts::{Authority, Stated, Versions};
 use crate::model::platform::PlatformId;
 use crate::model::severity::Severity;
+use crate::model::text;
 
 /// What is new in `new`, when people should hear of it; and what has been told from then on.
 ///
@@ -24,7 +26,7 @@ pub fn event(
     }
     let escalations = escalations(told, new);
     let updates = updates(told, new, name);
-    let correction = correction(told, new);
+    let correction = correction(old, new);
     let mut after = new.added_to(told.clone());
     if correction.is_some() {
         // Once it is told that the rating was too high, a rise is news again.
@@ -52,15 +54,30 @@ fn escalations(told: &Told, new: &Content) -> Vec<String> {
         reasons.push("Now in CISA's catalog of known exploited vulnerabilities".to_owned());
     } else if is.exploited && !told.exploited {
         reasons.push(format!("Now known to be exploited, according to {}", is.according_to));
+    } else if !is.exploited
+        && !told.likely
+        && let Some(epss) = new.facts.epss.as_ref().filter(|_| new.facts.likely())
+    {
+        let percent = (epss.score * 100.0).round();
+        reasons.push(format!(
+            "Exploitation within 30 days is now more likely than not: {percent:.0} % for {}, according to FIRST's EPSS of {}",
+            epss.cve, epss.day
+        ));
     }
     if is.ransomware && !told.ransomware {
         reasons.push("Now known to be used in ransomware campaigns".to_owned());
     }
     if new.severity > told.severity && (told.severity != Severity::Unknown || new.severity >= Severity::High) {
-        reasons.push(match told.severity {
+        let what = match told.severity {
             Severity::Unknown => format!("Now rated {}", new.severity),
             before => format!("Severity raised from {before} to {}", new.severity),
-        });
+        };
+        match new.facts.rating() {
+            // It says so already that it is in the catalog.
+            Some(rating) if rating.authority == Authority::Kev => {}
+            Some(rating) => reasons.push(format!("{what}, according to {}", rating.by.name)),
+            None => reasons.push(what),
+        }
     }
     reasons
 }
@@ -75,16 +92,56 @@ fn updates(told: &Told, new: &Content, name: &dyn Fn(&PlatformId) -> String) -> 
     if !platforms.is_empty() {
         reasons.push(format!("Also touches {}", few(&platforms)));
     }
-    if !told.action && !new.action.is_empty() {
-        reasons.push(format!("What to do is now stated: {}", new.action));
+    let said = |what: &str, said: &Stated| format!("{what}, according to {}: {}", said.by.name, said.text);
+    match (&new.facts.fix, &new.facts.workaround) {
+        (Some(fix), _) if !told.fix => reasons.push(said("A fix is out", fix)),
+        // Whoever has the fix needs no other help.
+        (_, Some(around)) if !told.workaround && !told.fix => reasons.push(said("There is help without a fix", around)),
+        _ if !told.action && !new.action.is_empty() => {
+            reasons.push(format!("What to do is now stated: {}", new.action));
+        }
+        _ => {}
     }
+    reasons.extend(versions(told, new));
     reasons
 }
 
-/// A rating that was high and is stated to be lower. A rating that is merely no longer stated corrects nothing.
-fn correction(told: &Told, new: &Content) -> Option<String> {
-    let lowered = told.severity >= Severity::High && new.severity < told.severity && new.severity != Severity::Unknown;
-    lowered.then(|| format!("Severity lowered from {} to {}", told.severity, new.severity))
+/// What whoever is trusted says now of versions of which it said something else before, where the product is one of the
+/// platforms touched. That somebody states versions at all, or that the NVD does, is no news.
+fn versions(told: &Told, new: &Content) -> Option<String> {
+    let evidence: Vec<String> =
+        new.tags.iter().flat_map(|tag| &tag.evidence).map(|piece| text::fold(&piece.alias)).collect();
+    let is_touched = |one: &Versions| {
+        let product = text::fold(&one.product);
+        evidence.iter().any(|alias| !alias.is_empty() && product.contains(alias.as_str()))
+    };
+    let is_changed = |one: &&Versions| {
+        one.authority <= Authority::Cna
+            && told.versions.iter().any(|known| known.starts_with(&one.key()))
+            && !told.versions.contains(&one.statement())
+    };
+    let changed: Vec<String> =
+        new.facts.versions.iter().filter(is_changed).filter(|one| is_touched(one)).map(worded).collect();
+    (!changed.is_empty()).then(|| format!("Versions are stated anew: {}", few(&changed)))
+}
+
+fn worded(one: &Versions) -> String {
+    let part = |word: &str, list: &str| {
+        if list.is_empty() { String::new() } else { format!(", {word}: {}", text::truncate(list, 120)) }
+    };
+    format!("{}{}{}", one.product, part("affected", &one.affected), part("fixed", &one.fixed))
+}
+
+/// A rating that was high and is lowered by whoever gave it. One that is merely no longer stated, or that somebody else
+/// gives, corrects nothing.
+fn correction(old: &Content, new: &Content) -> Option<String> {
+    let told = old.told.severity;
+    let lowered = told >= Severity::High && new.severity < told && new.severity != Severity::Unknown;
+    let by = |content: &Content| content.facts.rating().map(|rating| (rating.authority, rating.by.name.clone()));
+    (lowered && by(old) == by(new)).then(|| match by(new) {
+        Some((_, by)) => format!("Severity lowered from {told} to {}, according to {by}", new.severity),
+        None => format!("Severity lowered from {told} to {}", new.severity),
+    })
 }
 
 fn few(names: &[String]) -> String {

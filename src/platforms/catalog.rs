@@ -175,6 +175,12 @@ impl Catalog {
         self.by_id.get(id).and_then(|at| self.platforms.get(*at))
     }
 
+    /// The shown name of a platform; its id where the catalog does not have it (any more).
+    #[must_use]
+    pub fn name(&self, id: &PlatformId) -> String {
+        self.get(&id.0).map_or_else(|| id.0.clone(), |platform| platform.name.clone())
+    }
+
     /// All platforms, in the order of the file.
     pub fn iter(&self) -> std::slice::Iter<'_, Platform> {
         self.platforms.iter()

@@ -18,18 +18,21 @@ const UPDATE: &str =
 
 const REVISION: &str = "INSERT INTO revisions (advisory, number, at, body) VALUES ($1, $2, $3, $4)";
 
-const KEY: &str = "INSERT INTO advisory_keys (key, advisory) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
-
 const CVE: &str = "INSERT INTO advisory_cves (cve, advisory) VALUES ($1, $2) ON CONFLICT (cve, advisory) DO NOTHING";
 
 const TAG: &str = "INSERT INTO tags (advisory, platform, confidence) VALUES ($1, $2, $3)
      ON CONFLICT (advisory, platform) DO UPDATE SET confidence = excluded.confidence";
 
-const UNTAG: &str = "DELETE FROM tags WHERE advisory = $1";
+const RETIRE: &str = "UPDATE advisories SET merged_into = $2 WHERE id = $1";
 
-const NARROWEST: &str = "SELECT c.advisory FROM advisory_cves c JOIN advisories a ON a.id = c.advisory
-     WHERE c.cve = $1 AND (SELECT COUNT(*) FROM advisory_cves o WHERE o.advisory = c.advisory) <= CAST($2 AS BIGINT)
-     ORDER BY (SELECT COUNT(*) FROM advisory_cves o WHERE o.advisory = c.advisory), a.number DESC LIMIT 1";
+const MERGED_INTO: &str = "SELECT merged_into FROM advisories WHERE id = $1";
+
+/// Most steps that are followed from a merged advisory to the one that stands.
+const MERGES_MAX: usize = 100;
+
+const FORGET_CVES: &str = "DELETE FROM advisory_cves WHERE advisory = $1";
+
+const UNTAG: &str = "DELETE FROM tags WHERE advisory = $1";
 
 const KEEP_KEV: &str = "INSERT INTO cve_facts (cve, kev, source_name) VALUES ($1, $2, $3)
      ON CONFLICT (cve) DO UPDATE SET kev = excluded.kev, source_name = excluded.source_name";
@@ -44,35 +47,6 @@ const ONE: &str = "SELECT a.id, a.revision, a.revised_at, r.body FROM advisories
 const BODY: &str = "SELECT body FROM revisions WHERE advisory = $1 AND number = $2";
 
 const REVISIONS: &str = "SELECT number, at FROM revisions WHERE advisory = $1 ORDER BY number";
-
-/// The advisory that one of `keys` names; the first key that is known decides.
-///
-/// # Errors
-/// Fails where the database does.
-pub fn by_keys(tx: &mut Tx<'_>, keys: &[String]) -> Result<Option<AdvisoryId>, StoreError> {
-    for chunk in keys.chunks(100) {
-        let sql = format!("SELECT key, advisory FROM advisory_keys WHERE key IN ({})", list(chunk.len(), 1));
-        let args: Vec<Value> = chunk.iter().map(|key| key.as_str().into()).collect();
-        let rows = tx.query(&sql, &args)?;
-        for key in chunk {
-            for row in &rows {
-                if row.text(0)? == *key {
-                    return Ok(Some(AdvisoryId(row.text(1)?)));
-                }
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// The advisory with the fewest CVE ids, the newest of those, that names `cve` among at most `most` others.
-///
-/// # Errors
-/// Fails where the database does.
-pub fn narrowest_with(tx: &mut Tx<'_>, cve: &CveId, most: i64) -> Result<Option<AdvisoryId>, StoreError> {
-    let row = tx.query_one(NARROWEST, &[cve.as_str().into(), most.into()])?;
-    row.map(|row| row.text(0).map(AdvisoryId)).transpose()
-}
 
 /// Opens an advisory under `number`, with its first revision, before any item points to it.
 ///
@@ -117,6 +91,7 @@ pub fn revise(
     ];
     tx.execute(UPDATE, &args)?;
     tx.execute(UNTAG, &[id.0.as_str().into()])?;
+    tx.execute(FORGET_CVES, &[id.0.as_str().into()])?;
     write_revision(tx, id, number, now, content)
 }
 
@@ -141,15 +116,31 @@ fn write_revision(
     Ok(())
 }
 
-/// Makes `keys` lead to the advisory; a key that leads elsewhere stays as it is.
+/// Ends an advisory whose items are all `into`'s now. Its revisions and events stay, for the record.
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn claim_keys(tx: &mut Tx<'_>, id: &AdvisoryId, keys: &[String]) -> Result<(), StoreError> {
-    for key in keys {
-        tx.execute(KEY, &[key.as_str().into(), id.0.as_str().into()])?;
+pub fn retire(tx: &mut Tx<'_>, id: &AdvisoryId, into: &AdvisoryId) -> Result<(), StoreError> {
+    tx.execute(RETIRE, &[id.0.as_str().into(), into.0.as_str().into()])?;
+    super::search::forget(tx, id)?;
+    tx.execute(FORGET_CVES, &[id.0.as_str().into()])?;
+    tx.execute(UNTAG, &[id.0.as_str().into()]).map(drop)
+}
+
+/// The advisory that holds now what `id` did: itself, or the one into which it was merged, in however many steps.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn current(tx: &mut Tx<'_>, id: &AdvisoryId) -> Result<Option<AdvisoryId>, StoreError> {
+    let mut id = id.clone();
+    for _ in 0..MERGES_MAX {
+        let Some(row) = tx.query_one(MERGED_INTO, &[id.0.as_str().into()])? else { return Ok(None) };
+        match row.opt_text(0)? {
+            Some(into) => id = AdvisoryId(into),
+            None => return Ok(Some(id)),
+        }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Keeps what the KEV catalog says of a CVE.
@@ -219,60 +210,7 @@ pub fn revisions(tx: &mut Tx<'_>, id: &AdvisoryId) -> Result<Vec<(i64, Timestamp
     tx.query(REVISIONS, &[id.0.as_str().into()])?.iter().map(|row| Ok((row.int(0)?, row.time(1)?))).collect()
 }
 
-/// Which advisories to list.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Revised at or after this instant.
-    pub since: Option<Timestamp>,
-    /// Tagged with this platform.
-    pub platform: Option<String>,
-    /// Known to be exploited only.
-    pub exploited: bool,
-    /// Only what anybody may read (TLP:CLEAR).
-    pub public: bool,
-    /// In order of first appearance instead of newest first.
-    pub oldest_first: bool,
-    /// Advisory numbers beyond this one, in the order asked for: pages of an export.
-    pub after: Option<i64>,
-}
-
-/// Advisories that pass the filter, at most `limit`.
-///
-/// # Errors
-/// Fails where the database does.
-pub fn select(tx: &mut Tx<'_>, filter: &Filter, limit: i64) -> Result<Vec<Advisory>, StoreError> {
-    let mut sql = "SELECT a.id, a.revision, a.revised_at, r.body FROM advisories a
-         JOIN revisions r ON r.advisory = a.id AND r.number = a.revision WHERE TRUE"
-        .to_owned();
-    let mut args: Vec<Value> = Vec::new();
-    if let Some(since) = filter.since {
-        args.push(since.into());
-        sql.push_str(&format!(" AND a.revised_at >= ${}", args.len()));
-    }
-    if let Some(platform) = &filter.platform {
-        args.push(platform.as_str().into());
-        sql.push_str(&format!(
-            " AND EXISTS (SELECT 1 FROM tags t WHERE t.advisory = a.id AND t.platform = ${})",
-            args.len()
-        ));
-    }
-    if filter.exploited {
-        sql.push_str(" AND a.exploited");
-    }
-    if filter.public {
-        sql.push_str(" AND a.public");
-    }
-    if let Some(after) = filter.after {
-        args.push(after.into());
-        sql.push_str(&format!(" AND a.number > ${}", args.len()));
-    }
-    args.push(limit.into());
-    let order = if filter.oldest_first { "a.number" } else { "a.revised_at DESC, a.number DESC" };
-    sql.push_str(&format!(" ORDER BY {order} LIMIT CAST(${} AS BIGINT)", args.len()));
-    tx.query(&sql, &args)?.iter().map(advisory).collect()
-}
-
-fn advisory(row: &Row) -> Result<Advisory, StoreError> {
+pub(super) fn advisory(row: &Row) -> Result<Advisory, StoreError> {
     Ok(Advisory {
         id: AdvisoryId(row.text(0)?),
         revision: row.int(1)?,

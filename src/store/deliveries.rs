@@ -3,6 +3,7 @@
 //! A claim leases; [`begin`] records the try before the first byte goes out and refuses where the recipient has left;
 //! [`finish`] records how it ended. Every step repeats the fence, so that a sender whose lease ran out changes nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -115,6 +116,24 @@ pub enum Begun {
     },
     /// The recipient has left, or another sender holds the delivery: do not send.
     Stop,
+}
+
+/// Everybody who holds a lease on a delivery.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn holders(tx: &mut Tx<'_>) -> Result<BTreeSet<String>, StoreError> {
+    let sql = "SELECT DISTINCT lease_holder FROM deliveries WHERE state = 'sending' AND lease_holder IS NOT NULL";
+    tx.query(sql, &[])?.iter().map(|row| row.text(0)).collect()
+}
+
+/// Lets every lease of `holder`, which is known to be dead, run out. The fence stays: what it began counts as a try.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn end_leases(tx: &mut Tx<'_>, holder: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE deliveries SET lease_until = 0 WHERE state = 'sending' AND lease_holder = $1";
+    tx.execute(sql, &[holder.into()]).map(drop)
 }
 
 /// Records that a try begins, before any byte of it is sent, and renews the lease.

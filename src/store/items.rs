@@ -11,8 +11,9 @@ use crate::model::draft::Draft;
 /// How many keys one look-up carries: well under both engines' limits on parameters.
 const LOOKUP: usize = 200;
 
-const INSERT: &str = "INSERT INTO items (id, source, advisory, content_hash, first_seen, changed_at, body)
-     VALUES ($1, $2, $3, $4, $5, $5, $6)";
+const INSERT: &str =
+    "INSERT INTO items (id, source, advisory, content_hash, first_seen, changed_at, because, pinned, body)
+     VALUES ($1, $2, $3, $4, $5, $5, $7, FALSE, $6)";
 
 const NAME: &str = "INSERT INTO item_keys (source, key, item) VALUES ($1, $2, $3) ON CONFLICT (source, key) DO NOTHING";
 
@@ -21,6 +22,8 @@ const OF_ADVISORY: &str = "SELECT body FROM items WHERE advisory = $1 ORDER BY i
 const REWRITE: &str = "UPDATE items SET content_hash = $2, changed_at = $3, body = $4 WHERE id = $1";
 
 const OF_SOURCE: &str = "SELECT id, body FROM items WHERE source = $1 ORDER BY id";
+
+const PAGE: &str = "SELECT id, advisory, body FROM items WHERE id > $1 ORDER BY id LIMIT CAST($2 AS BIGINT)";
 
 const ONE: &str = "SELECT body FROM items WHERE id = $1";
 
@@ -84,11 +87,11 @@ pub fn said_before(tx: &mut Tx<'_>, source: &str, drafts: &[Draft]) -> Result<Ha
     Ok(found)
 }
 
-/// Stores a new item under the number `id`, and its names.
+/// Stores a new item under the number `id`, and its names. `because` says why it is in that advisory.
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn insert(tx: &mut Tx<'_>, id: i64, draft: &Draft, advisory: &AdvisoryId) -> Result<(), StoreError> {
+pub fn insert(tx: &mut Tx<'_>, id: i64, draft: &Draft, advisory: &AdvisoryId, because: &str) -> Result<(), StoreError> {
     let args = [
         id.into(),
         draft.source.as_str().into(),
@@ -96,6 +99,7 @@ pub fn insert(tx: &mut Tx<'_>, id: i64, draft: &Draft, advisory: &AdvisoryId) ->
         draft.content_hash.as_str().into(),
         draft.first_seen.into(),
         super::to_json(draft)?.into(),
+        because.into(),
     ];
     tx.execute(INSERT, &args)?;
     name(tx, draft, id)
@@ -160,6 +164,15 @@ pub fn listed(tx: &mut Tx<'_>, source: &str) -> Result<Vec<Listed>, StoreError> 
 /// Fails where the database does.
 pub fn get(tx: &mut Tx<'_>, item: i64) -> Result<Option<Draft>, StoreError> {
     tx.query_one(ONE, &[item.into()])?.map(|row| super::from_json(&row.text(0)?)).transpose()
+}
+
+/// At most `most` items after number `after`, each with its advisory, in order of arrival.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn page(tx: &mut Tx<'_>, after: i64, most: i64) -> Result<Vec<(i64, AdvisoryId, Draft)>, StoreError> {
+    let rows = tx.query(PAGE, &[after.into(), most.into()])?;
+    rows.iter().map(|row| Ok((row.int(0)?, AdvisoryId(row.text(1)?), super::from_json(&row.text(2)?)?))).collect()
 }
 
 /// Stores what an item is to say from now on.

@@ -12,8 +12,11 @@ pub mod epss;
 mod error;
 pub mod events;
 pub mod items;
+pub mod links;
+pub mod listing;
 pub mod meta;
 mod migrate;
+pub mod search;
 pub mod sources;
 pub mod subscriptions;
 mod value;
@@ -59,6 +62,10 @@ impl Tx<'_> {
     /// Fails where the database does.
     pub fn query_one(&mut self, sql: &str, args: &[Value]) -> Result<Option<Row>, StoreError> {
         Ok(self.0.query(sql, args)?.into_iter().next())
+    }
+
+    fn full_text(&self) -> &'static driver::FullText {
+        self.0.full_text()
     }
 
     /// Runs a statement and returns how many rows it changed.

@@ -1,5 +1,6 @@
 //! Source health, validators and leases.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Row, StoreError, Tx};
@@ -49,6 +50,24 @@ pub fn lease(tx: &mut Tx<'_>, id: &str, holder: &str, now: Timestamp, lasting: D
     tx.execute(CREATE, &[id.into()])?;
     let taken = tx.execute(LEASE, &[id.into(), holder.into(), now.into(), now.plus(lasting).into()])?;
     Ok(taken == 1)
+}
+
+/// Everybody who holds a lease on a source.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn holders(tx: &mut Tx<'_>) -> Result<BTreeSet<String>, StoreError> {
+    let sql = "SELECT DISTINCT lease_holder FROM sources WHERE lease_holder IS NOT NULL";
+    tx.query(sql, &[])?.iter().map(|row| row.text(0)).collect()
+}
+
+/// Ends every lease of `holder`, which is known to be dead.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn end_leases(tx: &mut Tx<'_>, holder: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE sources SET lease_holder = NULL, lease_until = NULL WHERE lease_holder = $1";
+    tx.execute(sql, &[holder.into()]).map(drop)
 }
 
 /// Gives the lease back.

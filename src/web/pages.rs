@@ -5,20 +5,21 @@ use std::path::{Path as FilePath, PathBuf};
 
 use axum::extract::{Path, State as Shared};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
 
 use super::State;
 use crate::config::sources::Source;
-use crate::jobs::route;
+use crate::jobs::{route, shown};
 use crate::model::advisory::{Advisory, AdvisoryId};
 use crate::model::clock::Timestamp;
+use crate::model::context::block;
 use crate::model::health::{HealthState, SourceHealth};
 use crate::model::tlp::Tlp;
 use crate::store::deliveries::{Outbox, Shown};
-use crate::store::{StoreError, Tx, advisories, deliveries, events, items, sources};
+use crate::store::{StoreError, Tx, advisories, deliveries, events, listing, sources};
 
 /// Advisories shown on the home page.
 const NEWEST: i64 = 30;
@@ -59,7 +60,7 @@ struct StuckLine {
 type Loaded = (Vec<Advisory>, Vec<SourceHealth>, Outbox, Vec<Shown>);
 
 fn load(tx: &mut Tx<'_>) -> Result<Loaded, StoreError> {
-    let newest = advisories::select(tx, &advisories::Filter { public: true, ..advisories::Filter::default() }, NEWEST)?;
+    let newest = listing::select(tx, &listing::Filter { public: true, ..listing::Filter::default() }, NEWEST)?;
     let mut stuck = deliveries::newest(tx, Some("dead"), STUCK)?;
     stuck.extend(deliveries::newest(tx, Some("queued"), STUCK)?.into_iter().filter(|shown| shown.attempts > 0));
     Ok((newest, sources::all(tx)?, deliveries::outbox(tx)?, stuck))
@@ -136,28 +137,34 @@ fn when(at: Option<Timestamp>) -> String {
 /// One advisory, with its sources and what happened to it.
 pub(super) async fn advisory(Shared(state): Shared<State>, Path(id): Path<String>) -> Response {
     let id = AdvisoryId(id);
+    let asked = id.clone();
     let loaded = state
         .0
         .context
         .store
         .read(move |tx| {
-            let Some(advisory) = advisories::get(tx, &id)?.filter(|found| found.content.tlp == Tlp::Clear) else {
+            let Some(current) = advisories::current(tx, &id)? else { return Ok(None) };
+            let Some(advisory) = advisories::get(tx, &current)?.filter(|found| found.content.tlp == Tlp::Clear) else {
                 return Ok(None);
             };
-            Ok(Some((items::of_advisory(tx, &id)?, events::of_advisory(tx, &id)?, advisory)))
+            Ok(Some((events::of_advisory(tx, &current)?, shown::with_newest_scores(tx, advisory)?)))
         })
         .await;
     match loaded {
         Err(error) => unavailable(&state, &error),
         Ok(None) => state.0.views.problem(StatusCode::NOT_FOUND, "There is no such advisory.").into_response(),
-        Ok(Some((items, events, advisory))) => {
+        // What was merged into another advisory leads there.
+        Ok(Some((_, advisory))) if advisory.id != asked => {
+            Redirect::temporary(&format!("/advisories/{}", advisory.id)).into_response()
+        }
+        Ok(Some((events, advisory))) => {
             let content = &advisory.content;
             let events: Vec<_> = events.iter().map(|event| context! { kind => event.kind.as_str(), at => when(Some(event.at)), reasons => event.reasons.clone() }).collect();
-            let items: Vec<_> = items.iter().map(|draft| context! { source => draft.source_name.clone(), title => draft.item.title.clone(), url => draft.item.url.clone(), published => when(draft.item.published) }).collect();
+            let topics = block(content, &|id| state.0.context.platform_name(id));
             let values = context! {
-                line => Value::from(Serde(line(&state, &advisory))), items, events,
-                summary => content.summary.clone(), action => content.action.clone(), cves => content.cves.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                exploitation => Value::from(Serde(&content.exploitation)), first_seen => when(Some(content.first_seen)), revision => advisory.revision,
+                line => Value::from(Serde(line(&state, &advisory))), topics => Value::from(Serde(topics)), events,
+                summary => content.summary.clone(), cves => content.cves.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                first_seen => when(Some(content.first_seen)), revision => advisory.revision,
             };
             state.0.views.render("advisory.html", values).into_response()
         }

@@ -255,7 +255,7 @@ async fn without_a_relay_letters_are_files_and_a_digest_can_be_previewed() {
     let listed = program.ok(&["advisories", "list", "--json"]);
     let listed: Value = serde_json::from_str(&listed).expect("JSON");
     assert_eq!(listed[0]["severity"], "critical");
-    assert!(program.ok(&["advisories", "show", "rw-1"]).contains("touches     fortigate"));
+    assert!(program.ok(&["advisories", "show", "rw-1"]).contains("Platforms       fortigate"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -316,6 +316,46 @@ async fn sources_are_switched_by_sets_and_ids() {
         told.contains("'reserach' is neither a source nor a set of sources") && told.contains("research"),
         "{told}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_sources_begins_with_trouble_and_ends_with_a_count() {
+    let web = HttpServer::start().await;
+    web.route("/good", Reply::ok("application/rss+xml", rss(&[("1", "A flaw in FortiGate", "Text.")])));
+    let mut program = Program::new();
+    program.sources_with(&[
+        ("a-good", "feed", &web.url("/good"), "sets = [\"vendors\"]\nsilent_days = 9000"),
+        ("b-second", "feed", &web.url("/good"), "sets = [\"vendors\"]\ninstead_of = \"a-good\""),
+        ("c-blind", "feed", &web.url("/none"), "sets = [\"governments\", \"vendors\"]"),
+        ("d-off", "feed", &web.url("/none"), "sets = [\"news\"]\nenabled = false\noff_because = \"Noisy.\""),
+    ]);
+    let faulty = program.refused(&["sources", "list"], 2);
+    assert!(faulty.contains("silent_days: must be 1 to 3650 days"), "{faulty}");
+    program.sources_with(&[
+        ("a-good", "feed", &web.url("/good"), "sets = [\"vendors\"]\nsilent_days = 3650"),
+        ("b-second", "feed", &web.url("/good"), "sets = [\"vendors\"]\ninstead_of = \"a-good\""),
+        ("c-blind", "feed", &web.url("/none"), "sets = [\"governments\", \"vendors\"]"),
+        ("d-off", "feed", &web.url("/none"), "sets = [\"news\"]\nenabled = false\noff_because = \"Noisy.\""),
+    ]);
+    program.run();
+    let listed = program.ok(&["sources", "list"]);
+    let ids: Vec<&str> = listed.lines().map(|line| line.split(' ').next().unwrap_or_default()).collect();
+    assert_eq!(ids, ["ID", "c-blind", "a-good", "b-second", "3"], "{listed}");
+    let said = "3 sources are watched: 1 cannot be read, 1 well, 1 standing by; 1 are off (--off shows why)";
+    assert_eq!(listed.lines().last(), Some(said));
+    assert!(listed.contains("for a-good") && listed.contains("governments vendors"), "{listed}");
+
+    let off = program.ok(&["sources", "list", "--off"]);
+    assert_eq!(off, "ID     SET   WHY IT IS OFF\nd-off  news  Noisy.\n1 sources are off, 3 are watched\n");
+    let one = program.ok(&["sources", "list", "--in", "governments"]);
+    assert!(one.contains("c-blind") && !one.contains("a-good") && one.contains("1 sources are watched"), "{one}");
+    let unknown = program.refused(&["sources", "list", "--in", "vendor"], 2);
+    assert!(unknown.contains("no set of sources is called 'vendor'; did you mean 'vendors'?"), "{unknown}");
+
+    let second = program.source("b-second");
+    assert_eq!((&second["instead_of"], &second["stands_by"]), (&json!("a-good"), &json!(true)));
+    assert_eq!((&second["sets"], &second["silent_days"]), (&json!(["vendors"]), &json!(30)));
+    assert_eq!(program.source("d-off")["off_because"], "Noisy.");
 }
 
 #[tokio::test(flavor = "multi_thread")]

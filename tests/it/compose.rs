@@ -6,7 +6,8 @@ use rattlewatch::model::advisory::{AdvisoryId, AdvisoryKind, Content, Event, Eve
 use rattlewatch::model::audience::{DigestEvery, DigestSchedule, Floor, Wish};
 use rattlewatch::model::clock::Timestamp;
 use rattlewatch::model::delivery::Message;
-use rattlewatch::model::item::KevFacts;
+use rattlewatch::model::facts::{Authority, Epss, Facts, Origin, Rating, Stated, Versions};
+use rattlewatch::model::item::{KevFacts, Score};
 use rattlewatch::model::platform::{Evidence, Field, PlatformId, Tag};
 use rattlewatch::model::severity::Severity;
 use rattlewatch::pipeline::compose::{Alert, Composer, Digest, Entry, Envelope, Failed};
@@ -96,7 +97,47 @@ fn exploited() -> Content {
         ],
         published: Some(later(-DAY)),
         first_seen: later(-3_600),
+        facts: facts(action),
         ..Content::default()
+    }
+}
+
+/// What the sources of the exploited flaw state.
+fn facts(asked: &str) -> Facts {
+    let origin = |name: &str, url: &str| Origin { name: name.to_owned(), url: url.to_owned() };
+    let vendor = origin("ConnectWise Trust Center", "https://vendor.example/bulletins/2026-11?a=1&b=2");
+    let kev = origin("CISA KEV", "https://www.cisa.gov/known-exploited-vulnerabilities-catalog");
+    let stated = |text: &str, by: &Origin| Some(Stated { text: text.to_owned(), by: by.clone() });
+    let rating = |severity, base, authority, by: &Origin| Rating {
+        severity,
+        score: Some(Score { version: "3.1".to_owned(), base, ..Score::default() }),
+        authority,
+        by: by.clone(),
+    };
+    Facts {
+        ratings: vec![
+            rating(Severity::Critical, 10.0, Authority::Vendor, &vendor),
+            rating(Severity::High, 8.8, Authority::Other, &origin("NVD", "")),
+        ],
+        epss: Some(Epss {
+            cve: "CVE-2026-41709".to_owned(),
+            score: 0.943,
+            percentile: 0.998,
+            day: "2026-11-16".to_owned(),
+            previous: Some(0.61),
+        }),
+        weaknesses: stated("CWE-288", &vendor).into_iter().collect(),
+        exploited_by: vec![kev.clone(), vendor.clone()],
+        fix: stated("Update servers on your premises to 26.4.2.", &vendor),
+        asked: stated(asked, &kev),
+        versions: vec![Versions {
+            product: "ConnectWise ScreenConnect".to_owned(),
+            affected: "before 26.4.2".to_owned(),
+            fixed: "26.4.2".to_owned(),
+            authority: Authority::Vendor,
+            by: vendor,
+        }],
+        ..Facts::default()
     }
 }
 

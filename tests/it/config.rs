@@ -2,4 +2,5 @@
 
 mod mailbox;
 mod settings;
+mod shipped;
 mod sources;

@@ -76,7 +76,7 @@ pub fn drive(start: &Start<'_>, first: Answer, most: usize, mut reply: impl FnMu
                 walked.pauses += 1;
                 Answer::Rested
             }
-            Step::Fetch(request) | Step::Download(request, _) => {
+            Step::Fetch(request) | Step::Try(request) | Step::Download(request, _) => {
                 walked.urls.push(request.url.to_string());
                 reply(request.url.as_str())
             }

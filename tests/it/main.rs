@@ -5,15 +5,18 @@ mod support;
 
 mod compose;
 mod config;
+mod csaf;
 mod databases;
 mod http;
 mod mailbox;
 mod platforms;
 
+mod facts;
 mod formats;
 mod health;
 mod identity;
 mod smtp;
 mod store;
 mod story;
+mod clusters;
 mod commands;

@@ -242,7 +242,7 @@ async fn text_in_another_or_a_wrong_encoding_is_read_all_the_same() {
         "/latin",
         Reply::ok(
             "application/rss+xml; charset=iso-8859-1",
-            rss(&[("1", "Z\u{fc}rich", "x")])
+            rss(&[("3", "Z\u{fc}rich", "x")])
                 .chars()
                 .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
                 .collect::<Vec<u8>>(),

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod http_server;
+pub mod openpgp;
 pub mod smtp_server;
 pub mod imap_server;
 pub mod postgres;

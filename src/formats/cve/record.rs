@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::formats::fields::{english, field, list, number, text, time, weaknesses};
 use crate::formats::{ParseError, draft, fields, score};
 use crate::model::cve::CveId;
-use crate::model::item::{Item, Score};
+use crate::model::item::{Item, Score, Ssvc, URL_MAX};
 use crate::model::platform::{Product, ProductStatus};
 use crate::model::text as plain;
 
@@ -19,6 +19,8 @@ const PAGE: &str = "https://www.cve.org/CVERecord?id=";
 const PRODUCTS: usize = 500;
 const NAME_MAX: usize = 200;
 const VERSIONS_MAX: usize = 300;
+/// Longest statement of what to do, in characters.
+const TOLD_MAX: usize = 2_000;
 /// Most version ranges that are looked at of one product.
 const RANGES: usize = 40;
 /// Who is believed first about severity.
@@ -82,7 +84,7 @@ fn with_facts(mut item: Item, record: &Value, cna: &Value) -> Item {
                 "ssvc" => {
                     let points = points(field(other, "content"));
                     item.exploited |= by_cisa && points.iter().any(|(name, value)| is_active(name, value));
-                    notes.extend(ssvc(if by_cisa { "CISA" } else { short }, &points));
+                    item.ssvc = ssvc(if by_cisa { "CISA" } else { short }, points).or(item.ssvc.take());
                 }
                 // Only that it is listed: the catalog itself knows the due date and the rest.
                 "kev" => item.exploited |= by_cisa && !text(field(other, "content"), "dateAdded").is_empty(),
@@ -93,10 +95,11 @@ fn with_facts(mut item: Item, record: &Value, cna: &Value) -> Item {
     let containers = std::iter::once(cna).chain(list(field(record, "containers"), "adp"));
     let kinds = containers.flat_map(|container| list(container, "problemTypes"));
     item.weaknesses = weaknesses(kinds.flat_map(|kind| list(kind, "descriptions")).map(|kind| text(kind, "cweId")));
-    item.action = list(cna, "solutions")
-        .first()
-        .map(|_| plain::one_line(english(list(cna, "solutions"))))
-        .filter(|action| !action.is_empty());
+    item.action = told(cna, "solutions");
+    item.workaround = told(cna, "workarounds");
+    item.patch = patch(cna);
+    item.speaker =
+        Some(plain::truncate(&plain::one_line(assigner(record, cna)), NAME_MAX)).filter(|name| !name.is_empty());
     item.severity = (!item.scores.is_empty()).then(|| score::ladder(&item.scores, LADDER)).flatten();
     item.products.dedup();
     if item.products.len() > PRODUCTS {
@@ -157,10 +160,33 @@ fn is_active(name: &str, value: &str) -> bool {
     name.eq_ignore_ascii_case("Exploitation") && value.eq_ignore_ascii_case("active")
 }
 
-/// The decision points as stated, with who states them; no decision is drawn from them.
-fn ssvc(by: &str, points: &[(String, String)]) -> Option<String> {
-    let named: Vec<String> = points.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-    (!named.is_empty()).then(|| format!("SSVC, assessed by {by}: {}.", named.join("; ")))
+/// The decision points as stated, with who states them.
+fn ssvc(by: &str, points: Vec<(String, String)>) -> Option<Ssvc> {
+    (!points.is_empty()).then(|| Ssvc { by: plain::truncate(&plain::one_line(by), NAME_MAX), points })
+}
+
+/// The English text of `solutions` or `workarounds`, in one line.
+fn told(cna: &Value, name: &str) -> Option<String> {
+    let told = plain::truncate(&plain::one_line(&draft::body(english(list(cna, name)))), TOLD_MAX);
+    (!told.is_empty() && !told.eq_ignore_ascii_case("n/a")).then_some(told)
+}
+
+/// The first reference that the CNA tags as a patch.
+fn patch(cna: &Value) -> Option<String> {
+    let is_patch = |tag: &Value| tag.as_str() == Some("patch");
+    let tagged = list(cna, "references").iter().filter(|one| list(one, "tags").iter().any(is_patch));
+    tagged
+        .map(|one| text(one, "url"))
+        .find(|url| url.starts_with("https://") && url.len() <= URL_MAX)
+        .map(str::to_owned)
+}
+
+/// The short name of the CNA.
+fn assigner<'a>(record: &'a Value, cna: &'a Value) -> &'a str {
+    match text(field(record, "cveMetadata"), "assignerShortName") {
+        "" => text(field(cna, "providerMetadata"), "shortName"),
+        name => name,
+    }
 }
 
 /// The products of an `affected` list: one an entry, with the versions that are affected, and one more for each other

@@ -106,7 +106,9 @@ fn run(
     let mut next = Answer::Begin;
     for _ in 0..5_000 {
         next = match walk.next(next)? {
-            Step::Pause(_) | Step::Messages(_) => panic!("no rest is due, and no mail is read"),
+            Step::Pause(_) | Step::Messages(_) | Step::Try(_) => {
+                panic!("no rest is due, no mail is read, and nothing can be spared")
+            }
             Step::Fetch(request) => {
                 assert!(request.headers.iter().any(|(name, value)| *name == "accept" && value == "application/json"));
                 let path = request.url.as_str().trim_start_matches("https://api.vendor.example/cvrf/v3.0/").to_owned();

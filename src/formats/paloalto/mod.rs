@@ -70,6 +70,7 @@ fn listed(entry: &Value) -> Option<Item> {
         severity,
         scores: loose::score("", loose::number(entry, "baseScore"), "").into_iter().collect(),
         action: action(&solution, &workaround),
+        workaround: around(&solution, &workaround),
         native_id: Some(id),
         text,
         ..Item::default()
@@ -147,6 +148,11 @@ fn action(solution: &str, workaround: &str) -> Option<String> {
         action.push_str(line);
     }
     (!action.is_empty()).then_some(action)
+}
+
+/// The workaround, where there is a solution too.
+fn around(solution: &str, workaround: &str) -> Option<String> {
+    if solution.is_empty() { None } else { action(workaround, "") }
 }
 
 #[cfg(test)]

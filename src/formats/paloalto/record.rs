@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{PAGE, PRODUCTS_MAX, action, first_text, id_of, paragraphs, rating};
+use super::{PAGE, PRODUCTS_MAX, action, around, first_text, id_of, paragraphs, rating};
 use crate::formats::{dates, draft, loose};
 use crate::model::item::{Item, Score};
 use crate::model::platform::{Product, ProductStatus};
@@ -37,6 +37,7 @@ pub fn item(record: &Value) -> Option<Item> {
         scores: rated.scores,
         weaknesses: loose::weaknesses(cwes.map(|cwe| loose::field(cwe, "cweId"))),
         action: action(&solution, &workaround),
+        workaround: around(&solution, &workaround),
         withdrawn: loose::field(metadata, "state").eq_ignore_ascii_case("rejected"),
         native_id: Some(id),
         text,

@@ -86,7 +86,7 @@ fn run(
                 Answer::Stored
             }
             Step::Done => return Ok((asked, batches)),
-            Step::Download(..) | Step::Pause(_) | Step::Messages(_) => {
+            Step::Download(..) | Step::Pause(_) | Step::Messages(_) | Step::Try(_) => {
                 panic!("nothing is downloaded, and no rest is due")
             }
         };

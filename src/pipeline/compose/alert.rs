@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::reader::{Footer, Touched, footer, names, touched};
 use super::render::ground;
-use super::text::{at, cut, day, header, link, list, shorten, unanswered, zone};
+use super::text::{at, cut, header, link, list, shorten, unanswered, zone};
 use super::{Alert, Envelope};
 use crate::model::advisory::{AdvisoryId, AdvisoryKind, Content, EventKind, Reference};
+use crate::model::context::{self, Line};
 use crate::model::severity::Severity;
 use crate::model::text::paragraphs;
 
@@ -16,6 +17,8 @@ const UNTITLED: &str = "An advisory without a title";
 pub const TITLE: usize = 300;
 /// Longest quotation of a source, in characters.
 const QUOTE: usize = 600;
+/// Longest sentence with a source, in characters.
+const SAID: usize = 500;
 /// Most CVE ids, sources and platforms listed, where there is room for them.
 pub const LISTED: usize = 20;
 
@@ -30,11 +33,13 @@ pub struct View {
     changes: Vec<String>,
     title: String,
     badges: Vec<Badge>,
-    exploited: Vec<String>,
-    severity: String,
+    what: Option<Said>,
+    exploited: Vec<Said>,
+    severity: Vec<Said>,
     steps: Vec<Step>,
     touched: Vec<Touched>,
     touched_more: usize,
+    versions: Vec<Said>,
     cves: Vec<Link>,
     cves_more: usize,
     aliases: String,
@@ -62,6 +67,14 @@ struct Link {
     name: String,
     url: String,
     host: String,
+}
+
+/// A sentence, and who says it; the name may be empty, and the address.
+#[derive(Debug, Serialize)]
+struct Said {
+    text: String,
+    source: String,
+    url: String,
 }
 
 /// Something to do, with the page to do it with.
@@ -96,8 +109,13 @@ pub fn view(input: &Alert<'_>, listed: usize) -> View {
         ground: band(content),
         changes: if input.event.kind == EventKind::Published { vec![] } else { reasons(&input.event.reasons) },
         badges: badges(content),
-        exploited: exploited(content),
-        severity: rating(content.severity).to_owned(),
+        what: Some(context::what(content, input.name))
+            .filter(|what| !what.text.contains(&content.title))
+            .as_ref()
+            .map(said),
+        exploited: context::exploited(content).iter().map(said).collect(),
+        severity: context::how_bad(content).iter().map(said).collect(),
+        versions: context::touches(content, input.name).iter().filter(|line| line.by.is_some()).map(said).collect(),
         steps: steps(content, &mine),
         touched_more: platforms_more,
         touched: platforms,
@@ -161,7 +179,8 @@ fn subject(input: &Alert<'_>, now: &[Touched]) -> String {
 fn lead(kind: EventKind, content: &Content, mine: &[String], yours: bool) -> (String, String) {
     let hot = content.exploitation.exploited || content.exploitation.kev.is_some();
     let word = match kind {
-        EventKind::Withdrawn => "Withdrawn",
+        EventKind::Withdrawn if content.withdrawn => "Withdrawn",
+        EventKind::Withdrawn => "No longer listed as exploited",
         EventKind::Corrected => "Corrected",
         EventKind::Escalated => "More urgent now",
         EventKind::Published if hot => "Being exploited now",
@@ -173,8 +192,10 @@ fn lead(kind: EventKind, content: &Content, mine: &[String], yours: bool) -> (St
         (false, true) => format!("{}, which you run", list(mine, 3)),
         (false, false) => list(mine, 3),
     };
-    let note = if kind == EventKind::Withdrawn {
+    let note = if kind == EventKind::Withdrawn && content.withdrawn {
         "The publisher has taken it back."
+    } else if kind == EventKind::Withdrawn {
+        "The flaw itself stands: update as you would for any other."
     } else if content.exploitation.ransomware {
         "Known to be used in ransomware campaigns."
     } else if hot && kind != EventKind::Published {
@@ -233,39 +254,19 @@ pub fn badges(content: &Content) -> Vec<Badge> {
     badges
 }
 
-fn rating(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Unknown => "No rating yet. That does not mean low.",
-        Severity::Low => "Low, the lowest of four ratings.",
-        Severity::Medium => "Medium, the third of four ratings.",
-        Severity::High => "High, the second of four ratings.",
-        Severity::Critical => "Critical, the highest of four ratings.",
-    }
+fn said(line: &Line) -> Said {
+    let by = line.by.as_ref();
+    let url = by.and_then(|by| link(&by.url)).map_or_else(String::new, |(address, _)| address);
+    Said { text: cut(&line.text, SAID), source: by.map_or_else(String::new, |by| cut(&by.name, 80)), url }
 }
 
-fn exploited(content: &Content) -> Vec<String> {
-    let known = &content.exploitation;
-    let mut lines = Vec::new();
-    if let Some(kev) = &known.kev {
-        lines.push(match day(&kev.added) {
-            added if added.is_empty() => "Yes. In CISA's catalog of known exploited vulnerabilities.".to_owned(),
-            added => format!("Yes. In CISA's catalog of known exploited vulnerabilities since {added}."),
-        });
-        if !kev.due.is_empty() {
-            lines.push(format!("US federal agencies must act by {}.", day(&kev.due)));
-        }
-    } else if known.exploited {
-        lines.push(match cut(&known.according_to, 100) {
-            source if source.is_empty() => "Yes.".to_owned(),
-            source => format!("Yes, according to {source}."),
-        });
-    } else {
-        lines.push("No source says so yet.".to_owned());
-    }
-    if known.ransomware {
-        lines.push("Known to be used in ransomware campaigns.".to_owned());
-    }
+/// What the sources say to do, each with who says it.
+fn stated(content: &Content) -> Vec<Step> {
+    let lines = context::todo(content);
+    let lines = lines.iter().filter(|line| line.by.is_some()).map(said);
     lines
+        .map(|said| Step { text: format!("{} ({})", said.text, said.source), url: String::new(), host: String::new() })
+        .collect()
 }
 
 fn steps(content: &Content, mine: &[String]) -> Vec<Step> {
@@ -281,13 +282,7 @@ fn steps(content: &Content, mine: &[String]) -> Vec<Step> {
         let again = "If you changed something because of it, decide whether that should stay.";
         return vec![read("Read what was taken back,"), plain(again.to_owned())];
     }
-    let mut steps = Vec::new();
-    let action = cut(&content.action, 400);
-    if !action.is_empty() {
-        let cisa = content.exploitation.kev.as_ref().is_some_and(|kev| cut(&kev.action, 400) == action);
-        let who = if cisa { "CISA" } else { "the publisher" };
-        steps.push(plain(format!("Do what {who} asks: \u{201c}{action}\u{201d}")));
-    }
+    let mut steps = stated(content);
     let what = if mine.is_empty() { "what it names".to_owned() } else { list(mine, 3) };
     let hot = content.exploitation.exploited || content.exploitation.kev.is_some();
     match content.kind {

@@ -39,7 +39,7 @@ const BADGES: [(&str, &str); 6] = [
 const CALM: &str = "#23415c";
 
 /// Inline styles by name, so that templates stay readable.
-const STYLES: [(&str, &str); 14] = [
+const STYLES: [(&str, &str); 15] = [
     ("band", "margin:0;font-size:19px;line-height:26px;font-weight:700;color:$(on_badge)"),
     ("band_note", "margin:6px 0 0;font-size:14px;line-height:20px;color:$(on_badge)"),
     ("h1", "margin:0 0 10px;font-size:21px;line-height:28px;font-weight:700;color:$(ink)"),
@@ -47,6 +47,7 @@ const STYLES: [(&str, &str); 14] = [
     ("h3", "margin:0;font-size:16px;line-height:22px;font-weight:700;color:$(ink)"),
     ("p", "margin:0 0 6px;color:$(ink)"),
     ("small", "margin:0 0 4px;font-size:14px;line-height:20px;color:$(muted)"),
+    ("by", "font-size:14px;color:$(muted)"),
     ("a", "color:$(link);text-decoration:underline"),
     ("li", "margin:0 0 8px;color:$(ink)"),
     ("ol", "margin:0;padding:0 0 0 24px"),

@@ -1,5 +1,6 @@
 //! The two engines, behind one small trait. This is the only place where an engine's name occurs.
 
+mod full_text;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]
@@ -11,6 +12,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+pub(super) use full_text::FullText;
+
 use super::{Location, Row, StoreError, Value};
 
 /// What a unit of work needs of an engine.
@@ -19,6 +22,8 @@ pub(super) trait Connection {
     fn query(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Row>, StoreError>;
     /// Runs a statement and returns how many rows it changed.
     fn execute(&mut self, sql: &str, args: &[Value]) -> Result<u64, StoreError>;
+    /// How it searches texts.
+    fn full_text(&self) -> &'static FullText;
     /// Runs several statements without parameters.
     fn batch(&mut self, sql: &str) -> Result<(), StoreError>;
 }

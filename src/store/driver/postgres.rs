@@ -15,7 +15,7 @@ use postgres::{Client, Config, Statement, Transaction};
 use tokio::sync::Semaphore;
 
 use super::postgres_tls::Tls;
-use super::{Connection, Done, Engine, Unit, guarded};
+use super::{Connection, Done, Engine, FullText, Unit, full_text, guarded};
 use crate::store::{Row, StoreError, Value, migrate};
 
 /// Most connections at a time.
@@ -211,8 +211,13 @@ impl Connection for Open<'_, '_> {
         self.transaction.execute(&statement, &bound(sql, &statement, args)?).map_err(|error| failed(sql, &error))
     }
 
+    fn full_text(&self) -> &'static FullText {
+        &full_text::POSTGRES
+    }
+
     fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
-        self.transaction.batch_execute(sql).map_err(|error| failed(sql, &error))
+        let sql = sql.replace("/* full text */", full_text::POSTGRES.schema);
+        self.transaction.batch_execute(&sql).map_err(|error| failed(&sql, &error))
     }
 }
 

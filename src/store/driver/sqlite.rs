@@ -14,7 +14,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection as Sqlite3, ErrorCode, ToSql, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::{Connection, Done, Engine, Unit, guarded};
+use super::{Connection, Done, Engine, FullText, Unit, full_text, guarded};
 use crate::store::{Row, StoreError, Value, migrate};
 
 /// The first SQLite without the WAL-reset bug (sqlite.org/wal.html#walresetbug).
@@ -268,15 +268,39 @@ impl Open<'_> {
         take: impl FnOnce(&mut rusqlite::Statement<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let mut statement = self.0.prepare_cached(sql).map_err(|error| failed(sql, &error))?;
-        // By name, since SQLite numbers parameters in order of appearance and the dialect by their digits.
-        for index in 1..=statement.parameter_count() {
-            let number = statement.parameter_name(index).and_then(|name| name[1..].parse::<usize>().ok());
-            let value = number.and_then(|number| args.get(number.wrapping_sub(1)));
-            let value = value.ok_or_else(|| StoreError::query(sql, format!("parameter {index} has no value")))?;
+        let numbers = numbers(sql);
+        debug_assert!(agrees(&statement, &numbers), "{sql}");
+        for (index, number) in (1..=statement.parameter_count()).zip(numbers) {
+            let value = args.get(number.wrapping_sub(1));
+            let value = value.ok_or_else(|| StoreError::query(sql, format!("parameter ${number} has no value")))?;
             statement.raw_bind_parameter(index, value).map_err(|error| failed(sql, &error))?;
         }
         take(&mut statement).map_err(|error| failed(sql, &error))
     }
+}
+
+/// The numbers of the parameters, in the order in which SQLite counts them: that of their first appearance. It could be asked
+/// for their names, one search through all of them for each.
+fn numbers(sql: &str) -> Vec<usize> {
+    let mut numbers: Vec<usize> = Vec::new();
+    let mut seen: Vec<bool> = Vec::new();
+    for at in memchr::memchr_iter(b'$', sql.as_bytes()) {
+        let digits = sql[at + 1..].bytes().take_while(u8::is_ascii_digit).count();
+        let Ok(number) = sql[at + 1..at + 1 + digits].parse::<usize>() else { continue };
+        if seen.len() <= number {
+            seen.resize(number + 1, false);
+        }
+        if !std::mem::replace(&mut seen[number], true) {
+            numbers.push(number);
+        }
+    }
+    numbers
+}
+
+/// Whether SQLite counts the parameters so.
+fn agrees(statement: &rusqlite::Statement<'_>, numbers: &[usize]) -> bool {
+    let named = (1..=statement.parameter_count()).map(|index| statement.parameter_name(index)?[1..].parse().ok());
+    named.eq(numbers.iter().map(|number| Some(*number)))
 }
 
 impl Connection for Open<'_> {
@@ -297,9 +321,13 @@ impl Connection for Open<'_> {
         Ok(u64::try_from(changed).unwrap_or(0))
     }
 
+    fn full_text(&self) -> &'static FullText {
+        &full_text::SQLITE
+    }
+
     fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
         // PostgreSQL reads the mark as a comment.
-        let sql = sql.replace("/* clustered */", "WITHOUT ROWID");
+        let sql = sql.replace("/* clustered */", "WITHOUT ROWID").replace("/* full text */", full_text::SQLITE.schema);
         self.0.execute_batch(&sql).map_err(|error| failed(&sql, &error))
     }
 }

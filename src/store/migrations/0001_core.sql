@@ -43,7 +43,9 @@ CREATE TABLE advisories (
     severity BIGINT NOT NULL,
     exploited BOOLEAN NOT NULL,
     -- TLP:CLEAR: it may stand on a page that anybody can read.
-    public BOOLEAN NOT NULL
+    public BOOLEAN NOT NULL,
+    -- Its items are another advisory's now; nothing but its history is left.
+    merged_into TEXT
 );
 CREATE INDEX advisories_by_time ON advisories (revised_at);
 
@@ -54,13 +56,6 @@ CREATE TABLE revisions (
     body TEXT NOT NULL,
     PRIMARY KEY (advisory, number)
 );
-
--- What makes two items one advisory: CVE sets and publishers' advisory ids.
-CREATE TABLE advisory_keys (
-    key TEXT PRIMARY KEY,
-    advisory TEXT NOT NULL REFERENCES advisories (id)
-) /* clustered */;
-CREATE INDEX advisory_keys_by_advisory ON advisory_keys (advisory);
 
 CREATE TABLE advisory_cves (
     cve TEXT NOT NULL,
@@ -76,6 +71,9 @@ CREATE TABLE tags (
 ) /* clustered */;
 CREATE INDEX tags_by_platform ON tags (platform, advisory);
 
+-- The words of advisories and their items: advisory_words, which each engine indexes its own way.
+/* full text */;
+
 -- Items: what sources published, normalized, with the advisory that each belongs to.
 CREATE TABLE items (
     id BIGINT PRIMARY KEY,
@@ -84,9 +82,29 @@ CREATE TABLE items (
     content_hash TEXT NOT NULL,
     first_seen BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
+    -- Why it is in that advisory.
+    because TEXT NOT NULL,
+    -- An operator has put it there, and nothing else moves it.
+    pinned BOOLEAN NOT NULL,
     body TEXT NOT NULL
 );
 CREATE INDEX items_by_advisory ON items (advisory, id);
+
+-- By what items find each other: advisory ids, CVE ids, pages, references.
+CREATE TABLE item_links (
+    key TEXT NOT NULL,
+    item BIGINT NOT NULL REFERENCES items (id),
+    PRIMARY KEY (key, item)
+) /* clustered */;
+CREATE INDEX item_links_by_item ON item_links (item);
+
+-- The titles of items that have no CVE id to be found by. day: since 1970-01-01, in UTC.
+CREATE TABLE item_titles (
+    item BIGINT PRIMARY KEY REFERENCES items (id),
+    day BIGINT NOT NULL,
+    words TEXT NOT NULL
+);
+CREATE INDEX item_titles_by_day ON item_titles (day, item);
 
 -- Every name under which a source has shown an item (guid, link, content hash).
 CREATE TABLE item_keys (

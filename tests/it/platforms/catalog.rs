@@ -63,7 +63,7 @@ fn every_fault_is_told_at_once_with_line_and_key() {
 #[test]
 fn a_name_of_two_platforms_must_be_weak_in_both_or_theirs_together() {
     let one = platform("aliases = [\"Acme Control\"]");
-    let other = |extra: &str| one.clone() + &platform(&format!("id = \"other\"\n{extra}"));
+    let other = |extra: &str| [one.clone(), platform(&format!("id = \"other\"\n{extra}"))].concat();
     let told = faults(&other("aliases = [\"ACME-control\"]"));
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(
@@ -72,13 +72,13 @@ fn a_name_of_two_platforms_must_be_weak_in_both_or_theirs_together() {
     );
     assert_eq!(faults(&other("aliases = [\"Acme Control\"]\nsame_as = \"acme-rmm\"")), Vec::<String>::new());
     let weak = "aliases = []\nweak = [\"Acme Control\"]\nnear = [\"Acme\"]";
-    let both = platform(weak) + &platform(&format!("id = \"other\"\n{weak}"));
+    let both = [platform(weak), platform(&format!("id = \"other\"\n{weak}"))].concat();
     assert_eq!(faults(&both), Vec::<String>::new());
 }
 
 #[test]
 fn ids_must_be_their_own_and_twins_must_exist() {
-    let told = faults(&(platform("") + &platform("aliases = [\"Other\"]\nsame_as = \"acme-rnm\"")));
+    let told = faults(&[platform(""), platform("aliases = [\"Other\"]\nsame_as = \"acme-rnm\"")].concat());
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().any(|fault| fault.contains("is also the id of the platform on line 2")), "{told:?}");
     assert!(

@@ -1,14 +1,13 @@
-//! Cluster: what an advisory says, as a plain function of its items.
-//!
-//! Which items belong together is decided by [`Draft::merge_keys`]: a shared advisory id, or the same set of CVE ids.
-//! Titles and texts alone merge nothing.
+//! Content: what an advisory says, as a plain function of its items.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::advisory::{AdvisoryKind, Content, Exploitation, Reference};
 use crate::model::draft::Draft;
+use crate::model::facts::Facts;
 use crate::model::platform::{PlatformId, Tag};
 use crate::model::text;
+use crate::pipeline::facts;
 
 /// Longest summary kept in a revision, in characters; the item itself keeps more.
 const SUMMARY_MAX: usize = 4_000;
@@ -19,18 +18,14 @@ const EVIDENCE_MAX: usize = 5;
 #[must_use]
 pub fn content(drafts: &[Draft]) -> Content {
     let Some(first) = drafts.first() else { return Content::default() };
+    let facts = facts::of(drafts);
     let mut content = Content {
         title: first.item.title.clone(),
         summary: summary(drafts),
-        severity: drafts.iter().map(|draft| draft.severity).max().unwrap_or_default(),
-        exploitation: exploitation(drafts),
+        severity: facts.rating().map(|rating| rating.severity).unwrap_or_default(),
+        exploitation: exploitation(drafts, &facts),
         tags: tags(drafts),
-        action: drafts
-            .iter()
-            .map(|draft| draft.action.as_str())
-            .find(|action| !action.is_empty())
-            .unwrap_or_default()
-            .to_owned(),
+        action: action(&facts),
         references: references(drafts),
         published: drafts.iter().filter_map(|draft| draft.item.published).min(),
         first_seen: drafts.iter().map(|draft| draft.first_seen).min().unwrap_or_default(),
@@ -38,6 +33,7 @@ pub fn content(drafts: &[Draft]) -> Content {
         tlp: drafts.iter().map(|draft| draft.item.tlp).max().unwrap_or_default(),
         quiet: drafts.iter().all(|draft| draft.item.quiet),
         withdrawn: drafts.iter().any(|draft| draft.withdrawn),
+        facts,
         ..Content::default()
     };
     for draft in drafts {
@@ -55,11 +51,16 @@ fn summary(drafts: &[Draft]) -> String {
     fullest.map(|draft| text::truncate(&draft.item.text, SUMMARY_MAX)).unwrap_or_default()
 }
 
-fn exploitation(drafts: &[Draft]) -> Exploitation {
-    let says = drafts.iter().find(|draft| draft.exploited);
+fn action(facts: &Facts) -> String {
+    let said = [&facts.fix, &facts.workaround, &facts.asked].into_iter().flatten().next();
+    said.map(|said| said.text.clone()).unwrap_or_default()
+}
+
+fn exploitation(drafts: &[Draft], facts: &Facts) -> Exploitation {
+    let says = facts.exploited_by.first();
     Exploitation {
         exploited: says.is_some(),
-        according_to: says.map(|draft| draft.source_name.clone()).unwrap_or_default(),
+        according_to: says.map(|by| by.name.clone()).unwrap_or_default(),
         kev: drafts.iter().find_map(|draft| draft.item.kev.clone()),
         ransomware: drafts.iter().any(|draft| draft.ransomware),
     }
@@ -142,13 +143,5 @@ mod tests {
     #[test]
     fn no_items_say_nothing_without_a_panic() {
         assert_eq!(content(&[]), Content::default());
-    }
-
-    #[test]
-    fn cve_sets_that_differ_share_no_key() {
-        let mut both = draft("a", "t", Severity::Low, "CVE-2026-0001");
-        both.cves.extend("CVE-2026-0002".parse::<crate::model::cve::CveId>());
-        let one = draft("a", "t", Severity::Low, "CVE-2026-0001");
-        assert!(both.merge_keys().iter().all(|key| !one.merge_keys().contains(key)));
     }
 }

@@ -1,0 +1,12 @@
+//! The promises that Rattlewatch makes, each a test: `docs/ARCHITECTURE.md` lists them.
+//!
+//! The tests that end the program at random points run 20 rounds; `RATTLEWATCH_ROUNDS=200 cargo test --release --test
+//! promises` is the campaign. `RATTLEWATCH_SEED` repeats the points of a run that failed.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at a surprise")]
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "these tests need a part of it")]
+mod support;
+
+mod killed;
