@@ -7,9 +7,11 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+mod cve;
+
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -45,32 +47,8 @@ fn scores() {
 fn records() {
     let program = program("cve", "all.zip");
     let path = program.folder().join("all.zip");
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
-    let mut archive = zip::ZipWriter::new(BufWriter::new(File::create(&path).unwrap()));
-    for number in 0..RECORDS {
-        let id = format!("CVE-2099-{}", 10_000 + number);
-        archive.start_file(format!("cves/2099/{}xxx/{id}.json", (10_000 + number) / 1_000), options).unwrap();
-        archive.write_all(record(&id, number).as_bytes()).unwrap();
-    }
-    archive.finish().unwrap().flush().unwrap();
+    cve::archive(&path, 0..RECORDS);
     measure("CVE records", RECORDS, &program, &path);
-}
-
-/// A record of about 4 kB, as they are.
-fn record(id: &str, number: usize) -> String {
-    let words = "The relay of the product accepts a session that was never opened, which lets an attacker who reaches it read what others send. ".repeat(6);
-    let versions: Vec<String> = (0..12)
-        .map(|minor| format!("{{\"version\": \"{number}.{minor}\", \"lessThan\": \"{number}.{minor}.9\", \"status\": \"affected\", \"versionType\": \"semver\"}}"))
-        .collect();
-    format!(
-        "{{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.1\", \"cveMetadata\": {{\"cveId\": \"{id}\", \"state\": \"PUBLISHED\", \"datePublished\": \"2099-01-01T00:00:00Z\", \"dateUpdated\": \"2099-01-02T00:00:00Z\"}}, \
-         \"containers\": {{\"cna\": {{\"title\": \"Flaw {number} of the relay\", \"descriptions\": [{{\"lang\": \"en\", \"value\": \"{words}\"}}], \
-         \"affected\": [{{\"vendor\": \"Vendor {}\", \"product\": \"Relay {number}\", \"versions\": [{}]}}], \
-         \"metrics\": [{{\"cvssV3_1\": {{\"baseScore\": 7.5, \"vectorString\": \"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N\"}}}}], \
-         \"problemTypes\": [{{\"descriptions\": [{{\"lang\": \"en\", \"cweId\": \"CWE-306\", \"description\": \"Missing authentication\"}}]}}]}}}}}}",
-        number % 900,
-        versions.join(", ")
-    )
 }
 
 fn program(format: &str, file: &str) -> Program {

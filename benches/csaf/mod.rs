@@ -37,7 +37,7 @@ pub fn measure() {
     });
     let parsed = best(|| drop(black_box((format.parse)(black_box(&document), &origin))));
     let [hashed, signed] = [false, true].map(|signed| {
-        let web = provider(signed);
+        let web = provider(HOST, COUNT, signed);
         best(|| walked(&web)) / u32::try_from(COUNT).expect("a small number")
     });
     let ratio = |time: Duration| time.as_secs_f64() / bare.as_secs_f64();
@@ -61,29 +61,31 @@ fn best(mut work: impl FnMut()) -> Duration {
     best
 }
 
-/// A provider's addresses and what they answer.
-fn provider(signed: bool) -> HashMap<String, Vec<u8>> {
+/// The addresses of a provider of `count` documents at `host`, and what they answer.
+pub fn provider(host: &str, count: usize, signed: bool) -> HashMap<String, Vec<u8>> {
     let signer = Signer::lasting();
     let mut web = HashMap::new();
     let mut entries = Vec::new();
-    for n in 0..COUNT {
-        let (path, body) = (format!("{HOST}/acme-2026-{n}.json"), document(n).into_bytes());
+    for n in 0..count {
+        let (path, body) = (format!("{host}/acme-2026-{n}.json"), document(n).into_bytes());
         let hash: String = Sha512::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
-        web.insert(format!("{path}.asc"), signer.sign(&body).into_bytes());
+        if signed {
+            web.insert(format!("{path}.asc"), signer.sign(&body).into_bytes());
+        }
         web.insert(format!("{path}.sha512"), hash.into_bytes());
         let link = |rel: &str, suffix: &str| json!({"rel": rel, "href": format!("{path}{suffix}")});
         entries.push(json!({"id": n.to_string(), "updated": "2026-11-01T00:00:00Z", "link": [link("self", ""), link("hash", ".sha512"), link("signature", ".asc")]}));
         web.insert(path, body);
     }
     let keys = if signed {
-        json!([{"fingerprint": signer.fingerprint(), "url": format!("{HOST}/key.asc")}])
+        json!([{"fingerprint": signer.fingerprint(), "url": format!("{host}/key.asc")}])
     } else {
         json!([])
     };
-    let metadata = json!({"metadata_version": "2.0", "public_openpgp_keys": keys, "distributions": [{"rolie": {"feeds": [{"url": format!("{HOST}/feed.json")}]}}]});
-    web.insert(format!("{HOST}/key.asc"), signer.key().into_bytes());
-    web.insert(format!("{HOST}/provider-metadata.json"), metadata.to_string().into_bytes());
-    web.insert(format!("{HOST}/feed.json"), json!({"feed": {"entry": entries}}).to_string().into_bytes());
+    let metadata = json!({"metadata_version": "2.0", "public_openpgp_keys": keys, "distributions": [{"rolie": {"feeds": [{"url": format!("{host}/feed.json")}]}}]});
+    web.insert(format!("{host}/key.asc"), signer.key().into_bytes());
+    web.insert(format!("{host}/provider-metadata.json"), metadata.to_string().into_bytes());
+    web.insert(format!("{host}/feed.json"), json!({"feed": {"entry": entries}}).to_string().into_bytes());
     web
 }
 
@@ -135,7 +137,7 @@ fn document(number: usize) -> String {
     let vulnerabilities: Vec<Value> = (0..10)
         .map(|n| {
             json!({
-                "cve": format!("CVE-2099-{}", 10_000 + n), "title": "Improper input validation", "cwe": {"id": "CWE-20", "name": "Improper Input Validation"},
+                "cve": format!("CVE-2098-{}", 10_000 + 10 * number + n), "title": "Improper input validation", "cwe": {"id": "CWE-20", "name": "Improper Input Validation"},
                 "notes": [{"category": "description", "text": "The service does not check what it is sent. ".repeat(12)}],
                 "product_status": {"known_affected": ids},
                 "remediations": [{"category": "vendor_fix", "details": "Update to the newest version.", "product_ids": ids, "url": "https://vendor.example/downloads"}],

@@ -17,6 +17,8 @@ mod health;
 mod identity;
 mod smtp;
 mod store;
+mod heard;
+mod recorded;
 mod story;
 mod clusters;
 mod commands;

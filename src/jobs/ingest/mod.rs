@@ -225,7 +225,8 @@ impl Ingest<'_> {
                 if !content.quiet {
                     content.told = content.added_to(Told::default());
                 }
-                Some((EventKind::Published, Vec::new()))
+                let heard = came && heard::by_others(tx, &drafts, &content)?;
+                (!heard).then(|| (EventKind::Published, Vec::new()))
             }
             Some(before) => {
                 let (told, after) = revise::event(&before, &content, self.name);
