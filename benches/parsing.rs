@@ -3,6 +3,7 @@
 //! hash and its signature, beside bare JSON with SHA-512.
 
 mod csaf;
+mod provider;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -28,6 +28,19 @@ impl CveId {
         IN_TEXT.captures_iter(text).map(|c| Self(format!("CVE-{}-{}", &c[1], &c[2]))).collect()
     }
 
+    /// Whether `text` is an id in canonical spelling: most are, and need no search.
+    fn is_canonical(text: &str) -> bool {
+        let Some((year, number)) = text.strip_prefix("CVE-").and_then(|rest| rest.split_once('-')) else {
+            return false;
+        };
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        year.len() == 4
+            && digits(year)
+            && (year.starts_with("19") || year.starts_with("20"))
+            && (4..=19).contains(&number.len())
+            && digits(number)
+    }
+
     /// The year in the id.
     #[must_use]
     pub fn year(&self) -> u16 {
@@ -52,6 +65,9 @@ impl FromStr for CveId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
+        if Self::is_canonical(text) {
+            return Ok(Self(text.to_owned()));
+        }
         match Self::find_all(text).into_iter().next() {
             Some(id) if id.0.len() == text.chars().count() => Ok(id),
             _ => Err(format!("'{text}' is not a CVE id such as CVE-2024-1709")),
@@ -88,8 +104,21 @@ mod tests {
 
     #[test]
     fn parsing_refuses_what_is_not_exactly_an_id() {
-        assert!("CVE-2024-1709".parse::<CveId>().is_ok());
-        for wrong in ["", "CVE-2024", "CVE-2024-1709 and more", "XCVE-2024-1709", "CVE-2024-12345678901234567890"] {
+        for right in ["CVE-2024-1709", " cve-2024-1709", "CVE–2024–1709"] {
+            assert_eq!(right.parse::<CveId>().as_ref().map(CveId::as_str), Ok("CVE-2024-1709"));
+        }
+        for wrong in [
+            "CVE-1824-1709",
+            "CVE-2é4-1709",
+            "CVE-２０24-1709",
+            "CVE-2024-17a9",
+            "CVE-2024-170",
+            "",
+            "CVE-2024",
+            "CVE-2024-1709 and more",
+            "XCVE-2024-1709",
+            "CVE-2024-12345678901234567890",
+        ] {
             assert!(wrong.parse::<CveId>().is_err(), "{wrong}");
         }
     }

@@ -42,10 +42,14 @@ pub fn one_line(text: &str) -> String {
 
 /// Whether a line is plain ASCII with single spaces between words: most lines are, and need no work.
 fn is_tidy(line: &[u8]) -> bool {
-    line.iter().all(|byte| matches!(byte, b' '..=b'~'))
-        && line.first() != Some(&b' ')
-        && line.last() != Some(&b' ')
-        && !line.windows(2).any(|pair| pair == b"  ")
+    let mut before = b' ';
+    for byte in line {
+        if !matches!(byte, b' '..=b'~') || (*byte == b' ' && before == b' ') {
+            return false;
+        }
+        before = *byte;
+    }
+    line.is_empty() || before != b' '
 }
 
 /// Paragraphs: lines tidied by [`one_line`], runs of empty lines reduced to one, ends trimmed.

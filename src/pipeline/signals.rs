@@ -45,6 +45,21 @@ static SEVERITY_WORD: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// What is critical to somebody, or in the name of a weakness (CWE-306, CWE-732), rates nothing.
+static NO_RATING: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)^critical\s(?:function|resource|infrastructure|sector|system|service|asset|data|variable|manufacturing|step|control|state|public|private|section|operation|process|business)",
+    )
+});
+
+/// When a text was changed, at the beginning of a sentence: it asks for no update.
+static STAMP: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?ix)^[\s*(\[]*(?:last\s+)?(?:updated?|revised|posted|published)(?:\s+on)?[:\s]+
+          (?:\w+\s+\d{1,2},?\s+\d{4} | \d{1,2}\.?\s+\w+\s+\d{4} | \d{4}-\d{2}-\d{2} | \d{1,2}/\d{1,2}/\d{2,4})[)\]:,\s–-]*",
+    )
+});
+
 static EXPLOITED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?ix)
@@ -106,6 +121,7 @@ pub fn severity(title: &str, body: &str) -> Severity {
         [title, body]
             .iter()
             .flat_map(|text| SEVERITY_WORD.captures_iter(text))
+            .filter(|found| !NO_RATING.is_match(&found[0]))
             .filter_map(|found| found.iter().skip(1).flatten().next().and_then(|word| word.as_str().parse().ok()))
             .max()
             .unwrap_or_default()
@@ -144,14 +160,18 @@ pub fn action(body: &str) -> String {
         if dotted {
             continue;
         }
-        let sentence = body[start..end].trim();
-        if sentence.len() > 15 && ACTION.is_match(sentence) {
-            return text::truncate(&text::one_line(sentence), 300);
+        if let Some(asked) = asked(&body[start..end]) {
+            return asked;
         }
         start = end + 1;
     }
-    let rest = body[start..].trim();
-    if rest.len() > 15 && ACTION.is_match(rest) { text::truncate(&text::one_line(rest), 300) } else { String::new() }
+    asked(&body[start..]).unwrap_or_default()
+}
+
+fn asked(sentence: &str) -> Option<String> {
+    let stamp = STAMP.find(sentence).map_or(0, |found| found.end());
+    let sentence = sentence[stamp..].trim();
+    (sentence.len() > 15 && ACTION.is_match(sentence)).then(|| text::truncate(&text::one_line(sentence), 300))
 }
 
 fn beginning(body: &str) -> &str {
@@ -195,6 +215,8 @@ mod tests {
             ("a medium-severity flaw", Severity::Medium),
             ("A critical authentication bypass vulnerability", Severity::Critical),
             ("This is critical infrastructure news.", Severity::Unknown),
+            ("Missing Authentication for Critical Function Vulnerability", Severity::Unknown),
+            ("Rated critical: Missing Authentication for Critical Function Vulnerability", Severity::Critical),
             ("", Severity::Unknown),
         ] {
             assert_eq!(severity("", body), expected, "{body}");
@@ -217,6 +239,12 @@ mod tests {
         let body = "A flaw was found in versions 23.9.7 and prior. Partners should upgrade to version 23.9.8 at once. More follows.";
         assert_eq!(action(body), "Partners should upgrade to version 23.9.8 at once");
         assert_eq!(action("Nothing to see here. Move along."), "");
+        assert_eq!(action("Updated December 9, 2025: Check for signs of compromise. A flaw."), "");
+        assert_eq!(action("Last updated: 2025-12-09. Install version 7."), "Install version 7");
+        assert_eq!(
+            action("(Updated 9 December 2025) Apply the patch from the vendor."),
+            "Apply the patch from the vendor"
+        );
     }
 
     #[test]

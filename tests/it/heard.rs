@@ -105,3 +105,18 @@ async fn a_notice_of_which_one_entry_was_not_told_is_told() {
         assert!(mails[0] <= 2, "{name}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_that_names_its_entries_later_is_told_as_it_was() {
+    for engine in engines() {
+        let name = engine.name;
+        let stage = Stage::on(engine).await;
+        let bare = rss(&[("1", "CISA Adds Two Known Exploited Vulnerabilities to Catalog", "More in a moment.")]);
+        stage.web.route("/cisa", Reply::ok("application/rss+xml", bare));
+        assert_eq!(stage.mails(), [0, 0, 1], "{name}: nobody knows yet what it touches");
+        stage.catalog(&[SCREENCONNECT, VEEAM]);
+        assert_eq!(stage.mails(), [1, 1, 3], "{name}: each entry to whom it touches");
+        stage.notice(&[SCREENCONNECT, VEEAM]);
+        assert_eq!(stage.mails(), [1, 1, 3], "{name}: what it names was told");
+    }
+}

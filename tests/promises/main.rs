@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at a surprise")]
 
 #[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "these tests need a part of it")]
 mod support;
 
 mod killed;

@@ -53,7 +53,7 @@ pub fn rating(rating: &Value, by: &str, notes: &mut Notes) -> Option<Score> {
 /// The base score of a vector; every metric in it must be sound, those of the other groups do not count.
 pub fn base_score(vector: &str) -> Result<f64, String> {
     let whole = vector.trim_start_matches('(').trim_end_matches(')');
-    whole_score(whole)?;
+    let score = whole_score(whole)?;
     let group = match whole.split('/').next().unwrap_or_default() {
         "CVSS:4.0" => BASE_4,
         first if first.starts_with("CVSS:3.") => BASE_3,
@@ -65,6 +65,10 @@ pub fn base_score(vector: &str) -> Result<f64, String> {
     let stated = base.iter().filter(|part| !part.starts_with("CVSS:")).count();
     if stated != group.len() {
         return Err(format!("it has {stated} of {} base metrics", group.len()));
+    }
+    // All that is in it belongs to the base group.
+    if base.len() == whole.split('/').count() {
+        return Ok(score);
     }
     whole_score(&base.join("/"))
 }

@@ -86,14 +86,19 @@ fn too_deep(fault: &serde_json::Error) -> bool {
     fault.to_string().starts_with("recursion limit")
 }
 
+/// The value at a JSON pointer of names alone, without escapes: [`Value::pointer`] makes a copy of each step.
+fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(value, |value, name| value.get(name))
+}
+
 /// The text at a JSON pointer, trimmed; empty where there is none.
 fn text_at<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().trim()
+    at(value, pointer).and_then(Value::as_str).unwrap_or_default().trim()
 }
 
 /// The elements of the list at a JSON pointer.
 fn list_at<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-    value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+    at(value, pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
 /// The vulnerabilities of a document, also where a vendor puts their list into a list.

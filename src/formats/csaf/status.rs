@@ -9,16 +9,16 @@ use super::products::Tree;
 use super::{text_at, texts_at, vulnerabilities_of};
 use crate::model::platform::{Product, ProductStatus};
 
-/// Groups of `product_status` and what each says. `recommended` is advice, not a status.
+/// Groups of statuses and what each says. `recommended` is advice, not a status.
 const GROUPS: &[(&str, ProductStatus)] = &[
-    ("first_affected", ProductStatus::Affected),
-    ("known_affected", ProductStatus::Affected),
-    ("last_affected", ProductStatus::Affected),
-    ("first_fixed", ProductStatus::Fixed),
-    ("fixed", ProductStatus::Fixed),
-    ("known_not_affected", ProductStatus::NotAffected),
-    ("under_investigation", ProductStatus::UnderInvestigation),
-    ("unknown", ProductStatus::UnderInvestigation),
+    ("/product_status/first_affected", ProductStatus::Affected),
+    ("/product_status/known_affected", ProductStatus::Affected),
+    ("/product_status/last_affected", ProductStatus::Affected),
+    ("/product_status/first_fixed", ProductStatus::Fixed),
+    ("/product_status/fixed", ProductStatus::Fixed),
+    ("/product_status/known_not_affected", ProductStatus::NotAffected),
+    ("/product_status/under_investigation", ProductStatus::UnderInvestigation),
+    ("/product_status/unknown", ProductStatus::UnderInvestigation),
 ];
 
 /// Most products kept of one document, after those that differ in version alone have been joined.
@@ -45,10 +45,7 @@ impl<'a> Statuses<'a> {
         for vulnerability in vulnerabilities_of(document) {
             let mut here: HashMap<&str, ProductStatus> = HashMap::new();
             for (group, status) in GROUPS {
-                let ids = vulnerability
-                    .pointer("/product_status")
-                    .map(|groups| texts_at(groups, &format!("/{group}")).collect::<Vec<_>>());
-                for id in ids.into_iter().flatten() {
+                for id in texts_at(vulnerability, group) {
                     read += 1;
                     if read > STATUSES_MAX {
                         notes.add(format!(

@@ -27,25 +27,35 @@ pub fn by_others(tx: &mut Tx<'_>, drafts: &[Draft], content: &Content) -> Result
     if !(lists || entries) || content.cves.is_empty() || content.cves.len() > CVES {
         return Ok(false);
     }
-    let mut platforms = BTreeSet::new();
+    let is = &content.exploitation;
+    let (mut platforms, mut ransomware) = (BTreeSet::new(), false);
     for cve in &content.cves {
-        let Some(heard) = told(tx, cve, lists, content.exploitation.exploited)? else { return Ok(false) };
-        platforms.extend(heard);
+        let Some(heard) = told(tx, cve, lists, is.exploited)? else { return Ok(false) };
+        platforms.extend(heard.platforms);
+        ransomware |= heard.ransomware;
     }
-    Ok(content.platforms().all(|id| platforms.contains(id)))
+    Ok(content.platforms().all(|id| platforms.contains(id)) && (ransomware || !is.ransomware))
 }
 
-/// The platforms whose people were mailed about a CVE: by advisories of its own (`own`), or by lists. `None` where nobody was.
-fn told(tx: &mut Tx<'_>, cve: &CveId, own: bool, exploited: bool) -> Result<Option<BTreeSet<PlatformId>>, StoreError> {
-    let mut platforms = None;
+#[derive(Default)]
+struct Heard {
+    platforms: BTreeSet<PlatformId>,
+    ransomware: bool,
+}
+
+/// What people were mailed about a CVE: by advisories of its own (`own`), or by lists. `None` where nobody was.
+fn told(tx: &mut Tx<'_>, cve: &CveId, own: bool, exploited: bool) -> Result<Option<Heard>, StoreError> {
+    let mut heard: Option<Heard> = None;
     for id in advisories::naming(tx, cve)?.into_iter().take(NAMING) {
         let Some(known) = advisories::get(tx, &id)?.filter(|known| !known.content.withdrawn) else { continue };
         let told = known.content.told;
         if (told.exploited || !exploited) && is_list(tx, &id)? != own && !events::of_advisory(tx, &id)?.is_empty() {
-            platforms.get_or_insert_with(BTreeSet::new).extend(told.platforms);
+            let heard = heard.get_or_insert_default();
+            heard.platforms.extend(told.platforms);
+            heard.ransomware |= told.ransomware;
         }
     }
-    Ok(platforms)
+    Ok(heard)
 }
 
 fn is_list(tx: &mut Tx<'_>, id: &AdvisoryId) -> Result<bool, StoreError> {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::heard;
 use super::place::told_of_both;
-use crate::model::advisory::{Advisory, AdvisoryId, Content, Event, EventKind};
+use crate::model::advisory::{Advisory, AdvisoryId, Content, Event, EventKind, Told};
 use crate::model::clock::Timestamp;
 use crate::model::cve::CveId;
 use crate::model::draft::Draft;
 use crate::model::platform::PlatformId;
+use crate::model::severity::Severity;
 use crate::model::tlp::Tlp;
 use crate::pipeline::{cluster, enrich, revise};
 use crate::store::{StoreError, Tx, advisories, counters, epss, events, items, search};
@@ -135,12 +137,32 @@ pub(super) fn write(
     if says_the_same(&content, &old.content) {
         return Ok(None);
     }
+    let told = match told {
+        Some(_) if lists_more(&old.content, &content) && heard::by_others(tx, &drafts, &content)? => None,
+        told => told,
+    };
     let revision = old.revision + 1;
     advisories::revise(tx, &old.id, revision, now, &content)?;
     search::index(tx, &old.id, &content, &drafts)?;
     Ok(told
         .filter(|_| content.tlp != Tlp::Red)
         .map(|(kind, reasons)| (event(&old.id, revision, kind, reasons, now), content)))
+}
+
+/// Whether all that people would hear is that it is about more, which is exploited.
+fn lists_more(old: &Content, new: &Content) -> bool {
+    let (before, after) = (&old.told, &new.told);
+    let as_before = Told {
+        cves: before.cves.clone(),
+        platforms: before.platforms.clone(),
+        exploited: before.exploited,
+        kev: before.kev,
+        ransomware: before.ransomware,
+        severity: before.severity,
+        ..after.clone()
+    };
+    // The catalog's floor is no rating of the list's own.
+    as_before == *before && !new.withdrawn && (after.severity == before.severity || after.severity <= Severity::High)
 }
 
 /// Whether a revision would say nothing new. EPSS scores move every day; that alone is none.

@@ -31,9 +31,12 @@ async fn a_download_has_a_bound_of_its_own() {
     let client = client_with(Limits::default());
     let error = client.download(&request(&web.url("/big")), folder.path(), 4_999).await.unwrap_err();
     assert!(matches!(error, FetchError::TooLarge { excess: Excess::Sent(4_999), .. }), "{error}");
-    let nowhere = folder.path().join("missing");
+    let nowhere = folder.path().join("a-file");
+    std::fs::write(&nowhere, "x").unwrap();
     let error = client.download(&request(&web.url("/big")), &nowhere, 10_000).await.unwrap_err();
     assert!(error.to_string().contains("cannot be written to the data folder"), "{error}");
+    let later = folder.path().join("made/when/needed");
+    assert!(client.download(&request(&web.url("/big")), &later, 10_000).await.unwrap().file.is_some());
 }
 
 #[tokio::test]
