@@ -26,7 +26,7 @@ pub const EPSS: Format = Format { name: "epss", parse, walk: Some(begin) };
 
 const EXPECTED: &str = "EPSS scores in CSV";
 /// Rows in a batch.
-const BATCH: usize = 10_000;
+const BATCH: usize = 30_000;
 /// Most bytes of the packed file, and of what it unpacks to.
 const PACKED_MAX: u64 = 64 * 1024 * 1024;
 const UNPACKED_MAX: u64 = 512 * 1024 * 1024;

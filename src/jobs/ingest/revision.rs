@@ -149,7 +149,7 @@ pub(super) fn write(
         .map(|(kind, reasons)| (event(&old.id, revision, kind, reasons, now), content)))
 }
 
-/// Whether all that people would hear is that it is about more, which is exploited.
+/// Whether all that people would hear is that it is about more, with what the catalog says of that.
 fn lists_more(old: &Content, new: &Content) -> bool {
     let (before, after) = (&old.told, &new.told);
     let as_before = Told {
@@ -159,6 +159,7 @@ fn lists_more(old: &Content, new: &Content) -> bool {
         kev: before.kev,
         ransomware: before.ransomware,
         severity: before.severity,
+        action: before.action,
         ..after.clone()
     };
     // The catalog's floor is no rating of the list's own.
