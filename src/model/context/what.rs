@@ -17,9 +17,12 @@ const VERSIONS: usize = 200;
 pub fn what(content: &Content, name: &dyn Fn(&PlatformId) -> String) -> Line {
     let subject = subject(content, name);
     let place = if subject.is_empty() { String::new() } else { format!(" in {subject}") };
+    // A title that names it need not be told what it is about.
+    let said = text::fold(&content.title).contains(&text::fold(&subject));
+    let unsaid = if said { "" } else { place.as_str() };
     let publisher = content.references.first().map(super::origin);
     if content.kind == AdvisoryKind::Alert {
-        let about = if subject.is_empty() { String::new() } else { format!(" about {subject}") };
+        let about = if said { String::new() } else { format!(" about {subject}") };
         return Line { text: format!("A warning{about}: {}", sentence(&content.title)), by: publisher };
     }
     let known = content.facts.weaknesses.iter().find_map(|cwe| Some((cwe, weakness::effect(&cwe.text)?)));
@@ -29,9 +32,9 @@ pub fn what(content: &Content, name: &dyn Fn(&PlatformId) -> String) -> Line {
         (Some((cwe, effect)), _) => {
             (format!("{count} flaws{place}. One of them {effect} ({}).", cwe.text), Some(cwe.by.clone()))
         }
-        (None, 0) => (format!("A security notice{place}: {}", sentence(&content.title)), publisher),
-        (None, 1) => (format!("A flaw{place}: {}", sentence(&content.title)), publisher),
-        (None, _) => (format!("{count} flaws{place}: {}", sentence(&content.title)), publisher),
+        (None, 0) => (format!("A security notice{unsaid}: {}", sentence(&content.title)), publisher),
+        (None, 1) => (format!("A flaw{unsaid}: {}", sentence(&content.title)), publisher),
+        (None, _) => (format!("{count} flaws{unsaid}: {}", sentence(&content.title)), publisher),
     };
     Line { text, by }
 }
