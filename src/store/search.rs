@@ -1,6 +1,6 @@
 //! Full-text search over advisories and their items, newest advisory first.
 //!
-//! Each engine has its own index behind [`super::driver::FullText`]; both are given the same words. What advisories are
+//! Each engine has its own index behind `driver::FullText`; both are given the same words. What advisories are
 //! filtered by stands in the index too, as words that no text has, so that a filter costs no look at the advisories.
 
 use std::collections::BTreeSet;
