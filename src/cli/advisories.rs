@@ -16,6 +16,7 @@ use crate::model::draft::Draft;
 use crate::model::search::Query;
 use crate::model::severity::Severity;
 use crate::model::text;
+use crate::model::topic::Topic;
 use crate::store::{StoreError, Tx, advisories, events, items, listing};
 
 /// Advisories read from the database at once during an export.
@@ -96,6 +97,12 @@ struct Chosen {
     /// Only what touches this platform
     #[arg(long, value_name = "ID")]
     platform: Option<String>,
+    /// With --platform: also what merely mentions it
+    #[arg(long, requires = "platform")]
+    mentioned: bool,
+    /// Only what is about this beside products: msp, ransomware, supply-chain, remote-access, identity, email or backup
+    #[arg(long, value_name = "TOPIC")]
+    topic: Option<Topic>,
     /// Only what is known to be exploited
     #[arg(long)]
     exploited: bool,
@@ -132,6 +139,8 @@ impl Chosen {
         Ok(listing::Filter {
             since: self.since,
             platform,
+            mentioned: self.mentioned,
+            topic: self.topic,
             exploited: self.exploited,
             severity: self.severity,
             source: self.source.clone(),
@@ -240,6 +249,7 @@ fn brief(advisory: &Advisory) -> Value {
         "severity": content.severity,
         "cves": content.cves,
         "platforms": content.platforms().collect::<Vec<_>>(),
+        "topics": content.topics.iter().map(|about| about.topic).collect::<Vec<_>>(),
         "exploited": content.exploitation.exploited,
         "first_seen": content.first_seen.to_string(),
         "revised_at": advisory.revised_at.to_string(),

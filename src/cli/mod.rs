@@ -16,6 +16,7 @@ mod subscriber;
 mod table;
 mod tag;
 mod trial;
+mod wrong_match;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,6 +62,9 @@ enum Command {
     Import(import::Arguments),
     /// Say which platforms a text touches, and why
     Tag(tag::Arguments),
+    /// Tags that somebody says are wrong: report, decide, make rules
+    #[command(subcommand)]
+    WrongMatch(wrong_match::Command),
     /// List, show or export the stored advisories
     #[command(subcommand)]
     Advisories(advisories::Command),
@@ -125,6 +129,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Sources(command) => sources::main(global, command),
         Command::Import(arguments) => import::main(global, arguments),
         Command::Tag(arguments) => tag::main(global, arguments),
+        Command::WrongMatch(command) => wrong_match::main(global, command),
         Command::Advisories(command) => advisories::main(global, command),
         Command::Subscriber(command) => subscriber::main(global, command),
         Command::Digest(arguments) => digest::main(global, arguments),

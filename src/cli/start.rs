@@ -19,7 +19,7 @@ use crate::model::clock::Clock;
 use crate::model::platform::PlatformId;
 use crate::pipeline::compose::Composer;
 use crate::platforms::{Catalog, Matcher};
-use crate::store::{Location, Store};
+use crate::store::{Location, Store, wrong_matches};
 
 /// How much a command says of its work on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +180,7 @@ pub(super) async fn join(
     Ok(Context::new(Parts {
         secret: context::secret(&store).await?,
         holder: holder::name(),
-        matcher: Matcher::new(&catalog),
+        matcher: Matcher::new(&catalog.with_rules(&store.read(wrong_matches::rules).await?)),
         composer: Composer::new()?,
         public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
         fetch_concurrency: settings.fetch_concurrency,

@@ -16,6 +16,7 @@ use crate::jobs::digest::next_digest;
 use crate::model::address::EmailAddress;
 use crate::model::audience::{DigestEvery, DigestSchedule, Floor, Subscription, Wish, parse_weekday, weekday_name};
 use crate::model::clock::Clock;
+use crate::model::topic::Topic;
 use crate::pipeline::schedule;
 use crate::platforms::Catalog;
 use crate::store::subscriptions::{self, Change, Upserted};
@@ -52,8 +53,15 @@ pub(super) struct Add {
     /// The address
     email: String,
     /// A platform that they run (repeatable); `rattlewatch tag` shows ids
-    #[arg(long, value_name = "ID", required_unless_present = "everything")]
+    #[arg(long, value_name = "ID", required_unless_present_any = ["everything", "topic"])]
     platform: Vec<String>,
+    /// What else they hear of, whatever it touches (repeatable): msp (the default), ransomware, supply-chain,
+    /// remote-access, identity, email or backup
+    #[arg(long, value_name = "TOPIC")]
+    topic: Vec<Topic>,
+    /// Nothing but what touches their platforms
+    #[arg(long, conflicts_with = "topic")]
+    no_topics: bool,
     /// Every advisory, whatever it touches
     #[arg(long, conflicts_with = "platform")]
     everything: bool,
@@ -111,6 +119,12 @@ async fn add(catalog: &Catalog, store: impl Future<Output = Result<Store, Failur
     for id in &arguments.platform {
         platforms.insert(start::platform(catalog, id)?);
     }
+    let topics: BTreeSet<Topic> = match arguments.topic.as_slice() {
+        [] if arguments.no_topics => BTreeSet::new(),
+        [] => BTreeSet::from([Topic::Msp]),
+        chosen => chosen.iter().copied().collect(),
+    };
+    let topics = topics.into_iter().collect();
     let digest = DigestSchedule {
         every: arguments.digest,
         day: arguments.day,
@@ -122,6 +136,7 @@ async fn add(catalog: &Catalog, store: impl Future<Output = Result<Store, Failur
     let wish = Wish {
         everything: arguments.everything,
         platforms: platforms.into_iter().collect(),
+        topics,
         floor: arguments.floor,
         instant: !arguments.no_instant || arguments.instant,
         digest,
@@ -154,7 +169,8 @@ fn described(wish: &Wish) -> String {
     let what = if wish.everything {
         "everything".to_owned()
     } else {
-        wish.platforms.iter().map(|id| id.0.as_str()).collect::<Vec<_>>().join(", ")
+        let topics = wish.topics.iter().map(|topic| format!("what is about {}", topic.name()));
+        wish.platforms.iter().map(|id| id.0.clone()).chain(topics).collect::<Vec<_>>().join(", ")
     };
     let floor = if wish.floor == Floor::All { String::new() } else { format!(" from {} up", wish.floor) };
     let instant = if wish.instant { format!("alerts at once{floor}") } else { format!("no alerts at once{floor}") };
@@ -196,6 +212,7 @@ fn shown(subscription: &Subscription) -> Value {
         "email": subscription.email,
         "everything": wish.everything,
         "platforms": wish.platforms,
+        "topics": wish.topics,
         "floor": wish.floor,
         "instant": wish.instant,
         "digest": wish.digest.every,
@@ -277,7 +294,8 @@ fn parse_line(catalog: &Catalog, line: &str) -> Result<(EmailAddress, Wish), Str
     let timezone = cells.get(3).filter(|cell| !cell.is_empty()).cloned().unwrap_or_else(|| "UTC".to_owned());
     let digest = DigestSchedule { timezone, ..DigestSchedule::default() };
     schedule::next_digest(&digest, Clock::system().now()).map_err(|error| error.to_string())?;
-    Ok((email, Wish { everything, platforms: platforms.into_iter().collect(), floor, instant: true, digest }))
+    let (platforms, topics) = (platforms.into_iter().collect(), vec![Topic::Msp]);
+    Ok((email, Wish { everything, platforms, topics, floor, instant: true, digest }))
 }
 
 /// The fields of one line of CSV (RFC 4180 section 2, without line breaks inside quotes).

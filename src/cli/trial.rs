@@ -12,6 +12,7 @@ use crate::formats::walk::Start;
 use crate::jobs::{post, walk};
 use crate::model::clock::Clock;
 use crate::model::draft::Draft;
+use crate::model::platform::Role;
 use crate::model::text;
 use crate::pipeline::{normalize, tag};
 use crate::platforms::Matcher;
@@ -77,7 +78,8 @@ pub(super) async fn main(global: &Global, target: &str, as_json: bool) -> Outcom
 fn table(drafts: &[Draft]) -> String {
     let mut table = Table::new(&["published", "severity", "exploited", "platforms", "title"]);
     for draft in drafts {
-        let platforms: Vec<&str> = draft.tags.iter().map(|tag| tag.platform.0.as_str()).collect();
+        let platforms: Vec<&str> =
+            draft.tags.iter().filter(|tag| tag.role == Role::Affected).map(|tag| tag.platform.0.as_str()).collect();
         table.row([
             draft.item.published.map_or_else(|| "-".to_owned(), |at| at.to_string()[..10].to_owned()),
             draft.severity.to_string(),

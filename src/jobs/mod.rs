@@ -8,6 +8,8 @@ pub mod poll;
 pub mod post;
 pub mod ingest;
 pub mod by_hand;
+pub mod wrong_match;
+pub mod retag;
 pub mod catalog;
 pub mod evaluate;
 pub mod fan_out;

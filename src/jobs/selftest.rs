@@ -18,7 +18,7 @@ use crate::model::audience::{DigestEvery, DigestSchedule, Floor, Wish};
 use crate::model::clock::Timestamp;
 use crate::model::draft::Draft;
 use crate::model::health::Validators;
-use crate::model::platform::PlatformId;
+use crate::model::platform::{PlatformId, Role};
 use crate::pipeline::parse;
 use crate::store::subscriptions::{Change, NextDigest};
 use crate::store::{StoreError, Tx, deliveries, events, meta, subscriptions};
@@ -75,7 +75,10 @@ async fn through(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     let (source, page) = document(&platform.name, now).map_err(|what| failed(&what))?;
     let parsed = parse::items(&source, &page).map_err(|error| failed(&format!("it was not parsed: {error}")))?;
     let drafts = poll::drafts(context, &source, parsed.items, now);
-    if !drafts.iter().any(|draft| draft.tags.iter().any(|tag| tag.platform == platform.id)) {
+    if !drafts
+        .iter()
+        .any(|draft| draft.tags.iter().any(|tag| tag.platform == platform.id && tag.role == Role::Affected))
+    {
         return Err(failed(&format!("it was not tagged as {}", platform.id)));
     }
     let (working, outcome) = (context.clone(), Arc::new(Mutex::new(None)));
@@ -105,6 +108,7 @@ fn stored(
     let wish = Wish {
         everything: false,
         platforms: vec![platform.clone()],
+        topics: Vec::new(),
         floor: Floor::All,
         instant: true,
         digest: DigestSchedule { every: DigestEvery::None, ..DigestSchedule::default() },

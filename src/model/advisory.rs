@@ -10,9 +10,10 @@ use super::clock::Timestamp;
 use super::cve::CveId;
 use super::facts::{Facts, Versions};
 use super::item::KevFacts;
-use super::platform::{PlatformId, Tag};
+use super::platform::{PlatformId, Role, Tag};
 use super::severity::Severity;
 use super::tlp::Tlp;
+use super::topic::{About, Topic};
 
 /// Our own id of an advisory, `RW-` and a number, such as `RW-1042`. Stable for its life.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,8 +74,11 @@ pub struct Content {
     pub aliases: BTreeSet<String>,
     /// Known to be exploited, and who says so.
     pub exploitation: Exploitation,
-    /// The platforms it touches, with their evidence; sorted by id.
+    /// The platforms it names, with their evidence; sorted by id. Those that it touches are [`Content::affected`].
     pub tags: Vec<Tag>,
+    /// What it is about beside products, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<About>,
     /// What to do, in a publisher's own words: the fix, else what helps without one, else what an authority asks.
     pub action: String,
     /// Where to read more, the first publisher first.
@@ -122,6 +126,9 @@ pub struct Told {
     pub cves: BTreeSet<CveId>,
     /// Every platform that it touched.
     pub platforms: BTreeSet<PlatformId>,
+    /// Every topic that it was about.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub topics: BTreeSet<Topic>,
 }
 
 impl Content {
@@ -139,12 +146,23 @@ impl Content {
         told.versions.extend(self.facts.versions.iter().map(Versions::statement));
         told.cves.extend(self.cves.iter().cloned());
         told.platforms.extend(self.platforms().cloned());
+        told.topics.extend(self.topics.iter().map(|about| about.topic));
         told
+    }
+
+    /// The tags of the platforms that it touches, in order.
+    pub fn affected(&self) -> impl Iterator<Item = &Tag> + Clone {
+        self.tags.iter().filter(|tag| tag.role == Role::Affected)
     }
 
     /// The platforms touched, in order.
     pub fn platforms(&self) -> impl Iterator<Item = &PlatformId> {
-        self.tags.iter().map(|tag| &tag.platform)
+        self.affected().map(|tag| &tag.platform)
+    }
+
+    /// What events and subscriptions meet by: the platforms touched, and the topics.
+    pub fn matched_by(&self) -> impl Iterator<Item = String> + '_ {
+        self.platforms().map(|id| id.0.clone()).chain(self.topics.iter().map(|about| about.topic.key()))
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
 use super::platform::PlatformId;
+use super::topic::Topic;
 
 /// How urgent an advisory must be to be mailed at once. The rest waits for the digest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -171,6 +172,8 @@ pub struct Wish {
     pub everything: bool,
     /// The platforms that the recipient runs; sorted, no repeats.
     pub platforms: Vec<PlatformId>,
+    /// What else they want to hear of, whatever it touches; sorted, no repeats.
+    pub topics: Vec<Topic>,
     /// How urgent an advisory must be to be mailed at once.
     pub floor: Floor,
     /// Mail at once, above the floor.

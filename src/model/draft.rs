@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::clock::Timestamp;
 use super::cve::CveId;
 use super::item::Item;
-use super::platform::Tag;
+use super::platform::{PlatformId, Tag};
 use super::severity::Severity;
+use super::topic::About;
 
 /// An item with everything that clustering needs to know of it. This is what storage keeps of an item.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,8 +50,14 @@ pub struct Draft {
     pub withdrawn: bool,
     /// What the publisher asks people to do, in its own words; empty where it asks nothing.
     pub action: String,
-    /// The platforms that it touches.
+    /// The platforms that it names.
     pub tags: Vec<Tag>,
+    /// Platforms that a person has said it does not touch, whatever it says.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub denied: BTreeSet<PlatformId>,
+    /// What it is about beside products.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<About>,
     /// SHA-256 (hex) of the folded visible text and the structured facts: equal means nothing changed.
     pub content_hash: String,
     /// When Rattlewatch first stored it.
@@ -76,8 +83,10 @@ impl Draft {
         self.cves.iter().filter(|cve| cve.year() + 1 >= newest).cloned().collect()
     }
 
-    /// Keeps what an earlier version of the item was about, where this one does not say.
+    /// Keeps what an earlier version of the item was about, where this one does not say, and what people decided of it.
     pub fn remember(&mut self, earlier: &Self) {
+        self.denied.clone_from(&earlier.denied);
+        self.tags.retain(|tag| !earlier.denied.contains(&tag.platform));
         if self.core_cves().is_empty() {
             self.remembered = earlier.core_cves();
         }

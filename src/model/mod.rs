@@ -21,4 +21,5 @@ pub mod search;
 pub mod severity;
 pub mod text;
 pub mod tlp;
+pub mod topic;
 pub mod weakness;

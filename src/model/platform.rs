@@ -83,13 +83,33 @@ pub struct Evidence {
     pub offset: usize,
 }
 
-/// An advisory touches a platform, with a confidence and its evidence.
+/// In which part a platform is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The product with the flaw, or the one that is attacked: people hear of it.
+    #[default]
+    Affected,
+    /// Merely named: who found it, what something else runs on, what attackers brought along. It is found by a search.
+    Mentioned,
+}
+
+impl Role {
+    fn is_affected(&self) -> bool {
+        *self == Self::Affected
+    }
+}
+
+/// An advisory names a platform, in a role, with a confidence and its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tag {
     /// The platform.
     #[serde(rename = "id")]
     pub platform: PlatformId,
-    /// 0.0 to 1.0: how surely the advisory is about this platform.
+    /// In which part.
+    #[serde(default, skip_serializing_if = "Role::is_affected")]
+    pub role: Role,
+    /// 0.0 to 1.0: how surely the advisory speaks of this platform in that role.
     pub confidence: f64,
     /// At least one piece, the strongest first.
     pub evidence: Vec<Evidence>,

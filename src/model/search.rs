@@ -7,6 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::severity::Severity;
+use super::topic::Topic;
 
 /// Longest query, in characters, and most terms in it.
 const QUERY_MAX: usize = 500;
@@ -82,6 +83,10 @@ pub fn words(text: &str) -> impl Iterator<Item = String> + '_ {
 pub enum Facet<'a> {
     /// The id of a platform that it touches.
     Platform(&'a str),
+    /// The id of a platform that it names, touched or not.
+    Named(&'a str),
+    /// What it is about beside products.
+    Topic(Topic),
     /// The rating that counts.
     Severity(Severity),
     /// Known to be exploited.
@@ -98,6 +103,8 @@ impl Facet<'_> {
     pub fn word(&self) -> String {
         let (kind, value) = match self {
             Self::Platform(id) => ('p', *id),
+            Self::Named(id) => ('n', *id),
+            Self::Topic(topic) => ('t', topic.as_str()),
             Self::Severity(severity) => ('s', severity.as_str()),
             Self::Exploited => ('x', ""),
             Self::Source(name) => ('u', *name),

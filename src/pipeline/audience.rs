@@ -5,21 +5,33 @@
 use crate::model::audience::{Floor, Wish};
 use crate::model::platform::PlatformId;
 use crate::model::severity::Severity;
+use crate::model::topic::Topic;
 
-/// Whether a recipient with this wish hears at once of an event with this severity, exploitation and platforms.
+/// What an event is matched by.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Touched<'a> {
+    /// The platforms that its advisory touches.
+    pub platforms: &'a [PlatformId],
+    /// What it is about beside products.
+    pub topics: &'a [Topic],
+}
+
+/// Whether a recipient with this wish hears at once of an event with this severity, exploitation, platforms and topics.
 #[must_use]
-pub fn hears_at_once(wish: &Wish, severity: Severity, exploited: bool, platforms: &[PlatformId]) -> bool {
-    wish.instant && touches(wish, platforms) && above(wish.floor, severity, exploited)
+pub fn hears_at_once(wish: &Wish, severity: Severity, exploited: bool, content: &Touched<'_>) -> bool {
+    wish.instant && touches(wish, content) && above(wish.floor, severity, exploited)
 }
 
 /// Whether it goes into the recipient's digest. Without instant mail the floor holds for the digest itself.
 #[must_use]
-pub fn reads_in_digest(wish: &Wish, severity: Severity, exploited: bool, platforms: &[PlatformId]) -> bool {
-    touches(wish, platforms) && (wish.instant || above(wish.floor, severity, exploited))
+pub fn reads_in_digest(wish: &Wish, severity: Severity, exploited: bool, content: &Touched<'_>) -> bool {
+    touches(wish, content) && (wish.instant || above(wish.floor, severity, exploited))
 }
 
-fn touches(wish: &Wish, platforms: &[PlatformId]) -> bool {
-    wish.everything || platforms.iter().any(|id| wish.platforms.contains(id))
+fn touches(wish: &Wish, content: &Touched<'_>) -> bool {
+    wish.everything
+        || content.platforms.iter().any(|id| wish.platforms.contains(id))
+        || content.topics.iter().any(|topic| wish.topics.contains(topic))
 }
 
 /// What is exploited passes every floor. An unknown severity passes medium and high: silence is not low.
@@ -43,6 +55,7 @@ mod tests {
         Wish {
             everything: false,
             platforms: vec![PlatformId("veeam-vbr".into())],
+            topics: vec![Topic::Msp],
             floor,
             instant: true,
             digest: DigestSchedule::default(),
@@ -52,14 +65,29 @@ mod tests {
     #[test]
     fn the_platform_decides_first_and_the_floor_second() {
         let veeam = [PlatformId("veeam-vbr".into())];
+        let veeam = Touched { platforms: &veeam, topics: &[] };
         assert!(hears_at_once(&wish(Floor::High), Severity::High, false, &veeam));
         assert!(!hears_at_once(&wish(Floor::High), Severity::Medium, false, &veeam));
-        assert!(!hears_at_once(&wish(Floor::All), Severity::Critical, true, &[PlatformId("fortigate".into())]));
+        assert!(!hears_at_once(
+            &wish(Floor::All),
+            Severity::Critical,
+            true,
+            &Touched { platforms: &[PlatformId("fortigate".into())], topics: &[Topic::Backup] }
+        ));
+    }
+
+    #[test]
+    fn a_topic_that_was_asked_for_reaches_whoever_runs_nothing_of_it() {
+        let of = |topics| Touched { platforms: &[], topics };
+        assert!(hears_at_once(&wish(Floor::High), Severity::High, false, &of(&[Topic::Msp])));
+        assert!(!hears_at_once(&wish(Floor::High), Severity::High, false, &of(&[Topic::Backup])));
+        assert!(!hears_at_once(&wish(Floor::High), Severity::Low, false, &of(&[Topic::Msp])));
     }
 
     #[test]
     fn exploitation_passes_every_floor_and_silence_about_severity_is_not_low() {
         let veeam = [PlatformId("veeam-vbr".into())];
+        let veeam = Touched { platforms: &veeam, topics: &[] };
         for floor in Floor::ALL {
             assert!(hears_at_once(&wish(floor), Severity::Low, true, &veeam), "{floor}");
         }

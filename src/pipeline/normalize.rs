@@ -71,6 +71,8 @@ fn draft(source: &Source, item: Item, keys: Vec<String>, now: Timestamp) -> Draf
             (None, None) => signals::action(&item.text),
         },
         tags: Vec::new(),
+        topics: Vec::new(),
+        denied: BTreeSet::new(),
         first_seen: now,
         cves,
         keys,

@@ -5,6 +5,7 @@ use crate::model::facts::{Authority, Stated, Versions};
 use crate::model::platform::PlatformId;
 use crate::model::severity::Severity;
 use crate::model::text;
+use crate::model::topic::{About, Topic};
 
 /// What is new in `new`, when people should hear of it; and what has been told from then on.
 ///
@@ -92,6 +93,10 @@ fn updates(told: &Told, new: &Content, name: &dyn Fn(&PlatformId) -> String) -> 
     if !platforms.is_empty() {
         reasons.push(format!("Also touches {}", few(&platforms)));
     }
+    let is_msp = |about: &About| about.topic == Topic::Msp;
+    if new.topics.iter().any(is_msp) && !told.topics.contains(&Topic::Msp) {
+        reasons.push(format!("It is about {} too", Topic::Msp.name()));
+    }
     let said = |what: &str, said: &Stated| format!("{what}, according to {}: {}", said.by.name, said.text);
     match (&new.facts.fix, &new.facts.workaround) {
         (Some(fix), _) if !told.fix => reasons.push(said("A fix is out", fix)),
@@ -110,7 +115,7 @@ fn updates(told: &Told, new: &Content, name: &dyn Fn(&PlatformId) -> String) -> 
 /// platforms touched. That somebody states versions at all, or that the NVD does, is no news.
 fn versions(told: &Told, new: &Content) -> Option<String> {
     let evidence: Vec<String> =
-        new.tags.iter().flat_map(|tag| &tag.evidence).map(|piece| text::fold(&piece.alias)).collect();
+        new.affected().flat_map(|tag| &tag.evidence).map(|piece| text::fold(&piece.alias)).collect();
     let is_touched = |one: &Versions| {
         let product = text::fold(&one.product);
         evidence.iter().any(|alias| !alias.is_empty() && product.contains(alias.as_str()))

@@ -109,7 +109,7 @@ pub struct Platform {
     pub near: Vec<String>,
     /// Phrases that void a name that they contain or touch, and weak names in their sentence.
     pub not: Vec<String>,
-    /// Those of its names that count only with their letters in this case (`iOS` is not `IOS`).
+    /// Those of its names and near words that count only with their letters in this case (`iOS` is not `IOS`).
     pub exact: BTreeSet<String>,
     /// Other products run on it or plug into it: its name after "for" or "on" speaks of them.
     pub host: bool,
@@ -161,6 +161,19 @@ impl Catalog {
     #[must_use]
     pub fn built_in() -> Self {
         Self::parse(BUILT_IN, BUILT_IN_NAME).expect("the built-in catalog is tested to parse")
+    }
+
+    /// This catalog with more phrases that void names: each a platform and a phrase. Rules of platforms that it does not have
+    /// are left out.
+    #[must_use]
+    pub fn with_rules(&self, rules: &[(PlatformId, String)]) -> Self {
+        let mut catalog = self.clone();
+        for (platform, phrase) in rules {
+            if let Some(at) = catalog.by_id.get(&platform.0) {
+                catalog.platforms[*at].not.push(phrase.clone());
+            }
+        }
+        catalog
     }
 
     /// The ids of all platforms.

@@ -134,9 +134,10 @@ fn check_names(written: &WrittenPlatform, faults: &mut Faults<'_>) {
         }
     }
     for exact in written.list("exact") {
-        let named = ["aliases", "former", "weak"].into_iter().flat_map(|key| written.list(key));
+        let named = ["aliases", "former", "weak", "near"].into_iter().flat_map(|key| written.list(key));
         if !named.into_iter().any(|name| name.value == exact.value) {
-            let message = format!("'{}' is none of its names; list it in aliases, former or weak too", exact.value);
+            let message =
+                format!("'{}' is none of its names; list it in aliases, former, weak or near too", exact.value);
             fault(written, "exact", exact, &message, faults);
         }
     }

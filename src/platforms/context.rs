@@ -116,6 +116,106 @@ fn begins_with(text: &str, words: &str) -> bool {
     text.strip_prefix(words).is_some_and(|rest| !rest.chars().next().is_some_and(is_word))
 }
 
+/// Words before a name that make it what attackers brought along or put to their use.
+const BROUGHT: [&str; 30] = [
+    "deploy",
+    "deploys",
+    "deployed",
+    "deploying",
+    "install",
+    "installs",
+    "installed",
+    "installing",
+    "download",
+    "downloads",
+    "downloaded",
+    "downloading",
+    "drop",
+    "drops",
+    "dropped",
+    "dropping",
+    "abuse",
+    "abuses",
+    "abused",
+    "abusing",
+    "leverage",
+    "leverages",
+    "leveraged",
+    "leveraging",
+    "use",
+    "uses",
+    "used",
+    "using",
+    "including",
+    "misuse",
+];
+
+/// Words in the sentence before it that tell who brought it.
+const ATTACKERS: [&str; 17] = [
+    "attackers",
+    "attacker",
+    "actors",
+    "actor",
+    "adversaries",
+    "adversary",
+    "criminals",
+    "cybercriminals",
+    "hackers",
+    "intruders",
+    "affiliates",
+    "group",
+    "gang",
+    "operators",
+    "threat",
+    "malware",
+    "ransomware",
+];
+
+/// How many words may stand between such a word and the name.
+const BROUGHT_WITHIN: usize = 7;
+
+/// Beginnings of words that, beside a name, make it what was broken into.
+const BROKEN: [&str; 12] = [
+    "exploit",
+    "vulnerab",
+    "flaw",
+    "bug",
+    "cve",
+    "zero",
+    "unpatched",
+    "outdated",
+    "compromised",
+    "hacked",
+    "server",
+    "instance",
+];
+
+/// Words between the deed and the name that make the name the way in, not the tool.
+const THROUGH: [&str; 8] = ["in", "to", "into", "against", "through", "via", "of", "from"];
+
+/// How many words after a name say what of it is meant.
+const AFTER: usize = 2;
+
+/// Whether the name at `start..end` is a tool that attackers brought along: it need have no flaw.
+pub(super) fn brought(text: &str, start: usize, end: usize) -> bool {
+    let mut from = start.saturating_sub(SENTENCE_MAX);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let before = &text[from..start];
+    let sentence = before.rfind(['\n', '.', ';']).map_or(before, |at| &before[at + 1..]);
+    let words: Vec<&str> = words_of(sentence).collect();
+    let near = &words[words.len().saturating_sub(BROUGHT_WITHIN)..];
+    let Some(at) = near.iter().rposition(|word| BROUGHT.contains(word)) else { return false };
+    let broken = |word: &str| BROKEN.iter().any(|beginning| word.starts_with(beginning));
+    let way_in = near[at..].iter().any(|word| broken(word) || THROUGH.contains(word));
+    !way_in && !words_of(&text[end..]).take(AFTER).any(broken) && words.iter().any(|word| ATTACKERS.contains(word))
+}
+
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !is_word(c)).filter(|word| !word.is_empty())
+}
+
 /// Words that lead from a product to what it runs on.
 const ON: [&str; 6] = ["for", "on", "under", "onto", "running", "from"];
 
@@ -233,16 +333,19 @@ const LIKENS: [&str; 14] = [
     "built on",
 ];
 
-/// Whether the name at `start..end` says what something else runs on, plugs into or is like.
-pub(super) fn hosts(text: &str, start: usize, end: usize) -> bool {
+/// Whether what follows the name that ends at `end` makes it what something else plugs into.
+pub(super) fn takes_plug(text: &str, end: usize) -> bool {
     let after = text[end..].strip_prefix(' ').unwrap_or("");
-    if PARTS.iter().any(|word| begins_with(after, word)) {
-        return true;
-    }
     let ends = |at: &usize| matches!(after.as_bytes()[*at], b'.' | b',' | b';' | b':' | b'(' | b'\n');
     let clause = &after[..(0..after.len().min(SENTENCE_MAX)).find(ends).unwrap_or(0)];
     let starts = std::iter::once(0).chain(clause.match_indices(' ').map(|(at, _)| at + 1)).take(PLUGS_IN_WITHIN);
-    if starts.into_iter().any(|at| PLUGS_IN.iter().any(|word| begins_with(&clause[at..], word))) {
+    starts.into_iter().any(|at| PLUGS_IN.iter().any(|word| begins_with(&clause[at..], word)))
+}
+
+/// Whether the name at `start..end` says what something else runs on, plugs into or is like.
+pub(super) fn hosts(text: &str, start: usize, end: usize) -> bool {
+    let after = text[end..].strip_prefix(' ').unwrap_or("");
+    if PARTS.iter().any(|word| begins_with(after, word)) || takes_plug(text, end) {
         return true;
     }
     let before = text[..start].trim_end_matches(' ');

@@ -4,11 +4,14 @@
 //! Rule: a catalog's names and an advisory's text pass through the same [`fold`], and nothing else compares them.
 //! Compatibility forms are decomposed (NFKD), marks and invisible characters dropped, letters lowered; every run of
 //! white space, hyphens and underscores becomes one space (an empty line becomes `\n`), and `&` becomes `and`.
-//! So `N‑central`, `N central` and `n_central` are one.
+//! So `N‑central`, `N central` and `n_central` are one. A letter of another script in a word with Latin ones is the
+//! Latin letter that it looks like (Unicode Technical Standard 39, section 4).
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_security::confusable_detection::skeleton;
 
+use super::context::is_word;
 use crate::model::text::is_bidi_control;
 
 /// Folded text and where each part of it came from.
@@ -47,7 +50,10 @@ pub(super) fn fold(text: &str) -> Folded {
             continue;
         }
         let Some(c) = text[at..].chars().next() else { break };
-        folded.push_char(c);
+        match look_alike(c) {
+            Some(latin) if beside_latin(text, at, at + c.len_utf8()) => folded.push_ascii(latin),
+            _ => folded.push_char(c),
+        }
         at += c.len_utf8();
     }
     folded.note(at);
@@ -160,6 +166,28 @@ impl Folded {
 /// Whether a byte stands for itself in folded text.
 const fn folds_to_itself(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'!'..=b'%' | b'\''..=b',' | b'.' | b'/' | b':'..=b'@' | b'['..=b'^' | b'`' | b'{'..=b'~')
+}
+
+/// How far to either side a word is looked through for Latin letters, in characters.
+const WORD_MAX: usize = 40;
+
+/// The Latin letter that `c`, a letter of another script, looks like.
+fn look_alike(c: char) -> Option<u8> {
+    if !c.is_alphabetic() || !is_word(c) {
+        return None;
+    }
+    let mut buffer = [0; 4];
+    let mut looks = skeleton(c.encode_utf8(&mut buffer));
+    let one = looks.next().filter(char::is_ascii_alphabetic)?;
+    looks.next().is_none().then_some(u8::try_from(one).ok()?)
+}
+
+/// Whether the word around `start..end` has a letter of ASCII.
+fn beside_latin(text: &str, start: usize, end: usize) -> bool {
+    let in_word = |c: &char| is_word(*c) || is_dropped(*c);
+    let before = text[..start].chars().rev().take(WORD_MAX).take_while(in_word);
+    let after = text[end..].chars().take(WORD_MAX).take_while(in_word);
+    before.chain(after).any(|c| c.is_ascii_alphabetic())
 }
 
 /// Offsets fit 32 bits: texts are bounded far below 4 GiB, and the rest is cut off by saturation.

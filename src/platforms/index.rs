@@ -36,7 +36,8 @@ pub(super) struct Name {
 #[derive(Debug, Default)]
 struct Uses {
     names: Vec<Name>,
-    near: Vec<Place>,
+    /// Platforms that it makes a weak name count of, as written where its letters have to be in this case.
+    near: Vec<(Place, Option<String>)>,
     /// A name that a model number must follow is among the names.
     model: bool,
     /// Platforms that it excludes; true where the phrase holds a name of the platform itself.
@@ -107,9 +108,10 @@ impl Index {
         self.uses_of(hit.pattern).names.iter().filter(move |name| name.model == hit.model)
     }
 
-    /// Whether `hit` is a context word of `platform`.
-    pub(super) fn is_near(&self, hit: Hit, platform: Place) -> bool {
-        self.uses_of(hit.pattern).near.contains(&platform)
+    /// Whether `hit` is a context word of `platform`, and if so how it has to be written.
+    pub(super) fn is_near(&self, hit: Hit, platform: Place) -> Option<Option<&str>> {
+        let near = &self.uses_of(hit.pattern).near;
+        near.iter().find(|(place, _)| *place == platform).map(|(_, exact)| exact.as_deref())
     }
 
     /// Whether `hit` excludes `platform`, and if so whether it holds a name of it.
@@ -146,7 +148,8 @@ fn uses(catalog: &Catalog) -> BTreeMap<String, Uses> {
             }
         }
         for word in &platform.near {
-            uses.entry(fold_name(word)).or_default().near.push(place);
+            let exact = platform.exact.contains(word).then(|| word.clone());
+            uses.entry(fold_name(word)).or_default().near.push((place, exact));
         }
         for phrase in &platform.not {
             let phrase = fold_name(phrase);
@@ -174,7 +177,7 @@ fn joined(pattern: &str) -> Option<String> {
 }
 
 /// Whether a word can begin at `start`.
-fn starts_word(text: &str, start: usize) -> bool {
+pub(super) fn starts_word(text: &str, start: usize) -> bool {
     !word_at(text, start) || !word_before(text, start)
 }
 
@@ -197,7 +200,7 @@ fn word_before(text: &str, at: usize) -> bool {
 }
 
 /// Where the word that ends at `end` ends, its plural or genitive included; nothing where it goes on.
-fn word_end(text: &str, start: usize, end: usize) -> Option<usize> {
+pub(super) fn word_end(text: &str, start: usize, end: usize) -> Option<usize> {
     if !word_before(text, end) || !word_at(text, end) {
         return Some(end);
     }

@@ -4,14 +4,16 @@
 //! name inside a longer name is the longer name; a weak name counts only in its context. Below [`LEAST`] nothing is
 //! said. Cost grows with the length of the text alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Category};
 use super::context;
 use super::fold::{Folded, fold};
 use super::index::{Hit, Index, Name, Place};
 use super::products::{Answer, Products};
-use crate::model::platform::{Evidence, Field, PlatformId, Product, ProductStatus, Tag};
+use super::topics::Topics;
+use crate::model::platform::{Evidence, Field, PlatformId, Product, ProductStatus, Role, Tag};
+use crate::model::topic::About;
 
 /// Tags of less confidence are not returned.
 pub const LEAST: f64 = 0.5;
@@ -53,29 +55,44 @@ pub struct Matcher {
     products: Products,
     /// By [`Place`].
     platforms: Vec<Entry>,
+    topics: Topics,
 }
 
 /// What matching needs to know of a platform.
 struct Entry {
     id: PlatformId,
     name: String,
+    vendor: String,
     host: bool,
+    /// Attackers bring such tools along.
+    tool: bool,
     /// The entry that gets this one's tags, where this is only another name of the same product.
     same_as: Option<Place>,
 }
 
+/// Platforms in a role, with the evidence for it.
+type Cases = BTreeMap<(Place, Role), Case>;
+
 /// Evidence gathered for a platform.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Case {
     confidence: f64,
     /// With its own weight, for sorting.
     evidence: Vec<(f64, Evidence)>,
 }
 
+impl Case {
+    /// Whether all that says it is a name for several products of the vendor, as the KEV catalog writes it.
+    fn is_vague(&self) -> bool {
+        self.evidence.iter().all(|(_, piece)| piece.alias.ends_with("Multiple Products"))
+    }
+}
+
 /// A name of a platform that stands in a text and counts.
 struct Mention<'m> {
     name: &'m Name,
     hit: Hit,
+    role: Role,
 }
 
 /// A part of the advisory, read.
@@ -97,7 +114,9 @@ impl Matcher {
             .map(|platform| Entry {
                 id: platform.id.clone(),
                 name: platform.name.clone(),
+                vendor: platform.vendor.clone(),
                 host: platform.host,
+                tool: matches!(platform.category, Category::Rmm | Category::RemoteAccess),
                 same_as: None,
             })
             .collect();
@@ -106,10 +125,16 @@ impl Matcher {
                 platforms[at].same_as = Some(place(twin));
             }
         }
-        Self { index: Index::new(catalog), products: Products::new(catalog), platforms }
+        Self { index: Index::new(catalog), products: Products::new(catalog), platforms, topics: Topics::new(catalog) }
     }
 
-    /// The platforms that `input` is about, in the order of their ids.
+    /// What `input`, which is tagged with `tags`, is about beside products.
+    #[must_use]
+    pub fn topics(&self, input: &TagInput<'_>, tags: &[Tag]) -> Vec<About> {
+        self.topics.about(input.title, input.text, tags)
+    }
+
+    /// The platforms that `input` names, in the order of their ids: those affected, and those merely mentioned.
     #[must_use]
     pub fn tag(&self, input: &TagInput<'_>) -> Vec<Tag> {
         let mut cases = BTreeMap::new();
@@ -118,7 +143,7 @@ impl Matcher {
         if let ([only], [_]) = (source.as_slice(), input.source_platforms) {
             let name = &self.platforms[usize::from(*only)].name;
             let evidence = Evidence { field: Field::Source, matched: name.clone(), alias: name.clone(), offset: 0 };
-            add(&mut cases, *only, confidence::SOURCE, evidence);
+            add(&mut cases, (*only, Role::Affected), confidence::SOURCE, evidence);
         }
         let title = self.read(Field::Title, input.title);
         let text = self.read(Field::Text, input.text);
@@ -137,7 +162,7 @@ impl Matcher {
         Reading { field, original, folded, hits }
     }
 
-    fn read_products(&self, products: &[Product], cases: &mut BTreeMap<Place, Case>) {
+    fn read_products(&self, products: &[Product], cases: &mut Cases) {
         let concerned = products.iter().filter(|product| product.status != ProductStatus::NotAffected);
         for product in concerned.take(PRODUCTS_MAX) {
             match self.products.answer(product) {
@@ -145,7 +170,7 @@ impl Matcher {
                     for named in named {
                         let evidence =
                             Evidence { field: Field::Product, matched: named.matched, alias: named.alias, offset: 0 };
-                        add(cases, named.platform, confidence::PRODUCT, evidence);
+                        add(cases, (named.platform, Role::Affected), confidence::PRODUCT, evidence);
                     }
                 }
                 Answer::Ask(name) => {
@@ -157,9 +182,9 @@ impl Matcher {
     }
 
     /// Adds what `reading` says to `cases`; `title` and the source's platforms are context.
-    fn weigh(&self, reading: &Reading<'_>, title: &Reading<'_>, source: &[Place], cases: &mut BTreeMap<Place, Case>) {
-        let mut counts: BTreeMap<Place, usize> = BTreeMap::new();
-        for Mention { name, hit } in self.mentions(reading, title, source) {
+    fn weigh(&self, reading: &Reading<'_>, title: &Reading<'_>, source: &[Place], cases: &mut Cases) {
+        let mut counts: BTreeMap<(Place, Role), usize> = BTreeMap::new();
+        for Mention { name, hit, role } in self.mentions(reading, title, source) {
             let first = match (reading.field, name.weak) {
                 (Field::Product, _) => confidence::PRODUCT,
                 (Field::Source, _) => confidence::SOURCE,
@@ -168,7 +193,7 @@ impl Matcher {
                 (Field::Text, false) => confidence::TEXT,
                 (Field::Text, true) => confidence::TEXT_WEAK,
             };
-            let count = counts.entry(name.platform).or_default();
+            let count = counts.entry((name.platform, role)).or_default();
             let again = (*count).min(confidence::AGAIN_MAX);
             *count += 1;
             let weight = match reading.field {
@@ -179,7 +204,7 @@ impl Matcher {
             let offset = if reading.field == Field::Product { 0 } else { offset };
             let evidence =
                 Evidence { field: reading.field, matched: matched.to_owned(), alias: name.written.clone(), offset };
-            add(cases, name.platform, weight, evidence);
+            add(cases, (name.platform, role), weight, evidence);
         }
     }
 
@@ -188,8 +213,8 @@ impl Matcher {
         let mut mentions = Vec::new();
         for &hit in &reading.hits {
             for name in self.index.names(hit) {
-                if self.counts(name, hit, reading, title, source) {
-                    mentions.push(Mention { name, hit });
+                if let Some(role) = self.role(name, hit, reading, title, source) {
+                    mentions.push(Mention { name, hit, role });
                 }
             }
         }
@@ -201,31 +226,50 @@ impl Matcher {
             }
             (hit.start, hit.end) == widest
         });
+        let mut first: BTreeMap<Place, bool> = BTreeMap::new();
+        for Mention { name, hit, role } in &mut mentions {
+            let host = self.platforms[usize::from(name.platform)].host;
+            let plugged = || host && context::takes_plug(&reading.folded.text, hit.end);
+            // A text that begins with a plug-in goes on to speak of what it is plugged into.
+            if *first.entry(name.platform).or_insert_with(plugged) {
+                *role = Role::Mentioned;
+            }
+        }
         mentions
     }
 
-    /// Whether `name` at `hit` speaks of its platform.
-    fn counts(&self, name: &Name, hit: Hit, reading: &Reading<'_>, title: &Reading<'_>, source: &[Place]) -> bool {
+    /// In which role `name` at `hit` speaks of its platform; absent where it does not.
+    fn role(
+        &self,
+        name: &Name,
+        hit: Hit,
+        reading: &Reading<'_>,
+        title: &Reading<'_>,
+        source: &[Place],
+    ) -> Option<Role> {
         let text = reading.folded.text.as_str();
         let (offset, published) = reading.folded.published(reading.original, hit.start, hit.end);
         if name.exact && !same_letters(published, &name.written) {
-            return false;
+            return None;
         }
         // Only a weak name asks for its sentence, which costs more than all the rest.
         let sentence = if name.weak { context::sentence(text, hit.start, hit.end) } else { (hit.start, hit.end) };
         if self.excluded(name, hit, reading, sentence) {
-            return false;
+            return None;
         }
         if name.weak && !source.contains(&name.platform) && !self.in_context(name, hit, reading, title, sentence) {
-            return false;
+            return None;
         }
         if in_address(reading.original, offset, offset + published.len(), &name.written) {
-            return false;
+            return None;
         }
-        let host = self.platforms[usize::from(name.platform)].host;
+        let Entry { host, tool, .. } = &self.platforms[usize::from(name.platform)];
         let (start, end) = (hit.start, hit.end);
-        let spared = context::speaks(text, start, end) || context::untouched(text, end);
-        !(spared || host && context::hosts(text, start, end))
+        let mentioned = context::speaks(text, start, end)
+            || context::untouched(text, end)
+            || (*host && context::hosts(text, start, end))
+            || (*tool && reading.field == Field::Text && context::brought(text, start, end));
+        Some(if mentioned { Role::Mentioned } else { Role::Affected })
     }
 
     /// Whether an exclusion touches `hit`, or, for a weak name, stands in its sentence.
@@ -247,8 +291,14 @@ impl Matcher {
         sentence: (usize, usize),
     ) -> bool {
         let text = reading.folded.text.as_str();
+        let is_near = |other: &Hit, reading: &Reading<'_>| {
+            self.index.is_near(*other, name.platform).is_some_and(|exact| {
+                let published = || reading.folded.published(reading.original, other.start, other.end).1;
+                exact.is_none_or(|written| same_letters(published(), written))
+            })
+        };
         let near = |other: &&Hit| {
-            self.index.is_near(**other, name.platform)
+            is_near(other, reading)
                 && !other.is_same_as(hit)
                 && (other.end <= hit.start || other.start >= hit.end)
                 && (within(other, sentence)
@@ -257,21 +307,32 @@ impl Matcher {
         };
         around(&reading.hits, hit).any(|other| near(&other))
             || (reading.field == Field::Text
-                && title.hits.iter().any(|other| !other.is_same_as(hit) && self.index.is_near(*other, name.platform)))
+                && title.hits.iter().any(|other| !other.is_same_as(hit) && is_near(other, title)))
     }
 
-    fn tags(&self, cases: BTreeMap<Place, Case>) -> Vec<Tag> {
+    fn tags(&self, cases: Cases) -> Vec<Tag> {
         let mut tags: BTreeMap<&PlatformId, Tag> = BTreeMap::new();
-        for (place, mut case) in cases.into_iter().filter(|(_, case)| case.confidence >= LEAST) {
+        let vendor = |place: &Place| self.platforms[usize::from(*place)].vendor.as_str();
+        let named: BTreeSet<&str> = cases
+            .iter()
+            .filter(|((_, role), case)| *role == Role::Affected && !case.is_vague())
+            .map(|((place, _), _)| vendor(place))
+            .collect();
+        for ((place, role), mut case) in cases.iter().map(|(who, case)| (*who, case.clone())) {
+            // "Several products of the vendor" says nothing more where they are named.
+            if case.confidence < LEAST || (case.is_vague() && named.contains(vendor(&place))) {
+                continue;
+            }
             case.evidence.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
             case.evidence.dedup_by(|a, b| a.1 == b.1);
             case.evidence.truncate(EVIDENCE_MAX);
             let evidence: Vec<Evidence> = case.evidence.into_iter().map(|(_, evidence)| evidence).collect();
             let entry = &self.platforms[usize::from(place)];
             let id = &entry.same_as.map_or(entry, |twin| &self.platforms[usize::from(twin)]).id;
-            let tag = Tag { platform: id.clone(), confidence: case.confidence, evidence };
+            let tag = Tag { platform: id.clone(), role, confidence: case.confidence, evidence };
             match tags.get_mut(id) {
-                Some(kept) if kept.confidence >= tag.confidence => {}
+                // Whatever it is mentioned as besides, it is affected.
+                Some(kept) if (kept.role, -kept.confidence) <= (tag.role, -tag.confidence) => {}
                 _ => drop(tags.insert(id, tag)),
             }
         }
@@ -279,8 +340,8 @@ impl Matcher {
     }
 }
 
-fn add(cases: &mut BTreeMap<Place, Case>, platform: Place, weight: f64, evidence: Evidence) {
-    let case = cases.entry(platform).or_default();
+fn add(cases: &mut Cases, who: (Place, Role), weight: f64, evidence: Evidence) {
+    let case = cases.entry(who).or_default();
     case.confidence = case.confidence.max(weight);
     // Enough to keep the strongest, and no more than a hostile text may make us hold.
     if case.evidence.len() < 4 * EVIDENCE_MAX {

@@ -14,10 +14,12 @@
 pub mod catalog;
 mod check;
 mod context;
+pub mod evaluation;
 mod fold;
 mod index;
 pub mod matcher;
 mod products;
+mod topics;
 mod written;
 
 pub use catalog::{Catalog, Category, Platform};

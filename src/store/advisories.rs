@@ -110,7 +110,7 @@ fn write_revision(
     for cve in &content.cves {
         tx.execute(CVE, &[cve.as_str().into(), id.0.as_str().into()])?;
     }
-    for tag in &content.tags {
+    for tag in content.affected() {
         tx.execute(TAG, &[id.0.as_str().into(), tag.platform.0.as_str().into(), tag.confidence.into()])?;
     }
     Ok(())

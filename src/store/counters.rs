@@ -23,6 +23,8 @@ pub enum Counter {
     Notice,
     /// Subscription numbers.
     Subscription,
+    /// Reports of wrong matches.
+    Wrong,
 }
 
 impl Counter {
@@ -34,6 +36,7 @@ impl Counter {
             Self::Item => "item",
             Self::Notice => "notice",
             Self::Subscription => "subscription",
+            Self::Wrong => "wrong",
         }
     }
 }

@@ -68,7 +68,7 @@ const MOVE_CURSOR: &str = "UPDATE events SET fan_cursor = $2 WHERE seq = $1";
 
 const COLUMNS: &str = "seq, advisory, revision, kind, reasons, at";
 
-/// Writes an event and the platforms of `content`, by which it is matched. Its place in the order of ingestion is its
+/// Writes an event and the platforms and topics of `content`, by which it is matched. Its place in the order of ingestion is its
 /// number.
 ///
 /// # Errors
@@ -85,8 +85,8 @@ pub fn insert(tx: &mut Tx<'_>, event: &Event, content: &Content) -> Result<(), S
         event.at.into(),
     ];
     tx.execute(INSERT, &args)?;
-    for platform in content.platforms() {
-        tx.execute(PLATFORM, &[event.seq.into(), platform.0.as_str().into()])?;
+    for name in content.matched_by() {
+        tx.execute(PLATFORM, &[event.seq.into(), name.into()])?;
     }
     Ok(())
 }

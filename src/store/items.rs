@@ -166,6 +166,15 @@ pub fn get(tx: &mut Tx<'_>, item: i64) -> Result<Option<Draft>, StoreError> {
     tx.query_one(ONE, &[item.into()])?.map(|row| super::from_json(&row.text(0)?)).transpose()
 }
 
+/// One item, with its advisory.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn placed(tx: &mut Tx<'_>, item: i64) -> Result<Option<(AdvisoryId, Draft)>, StoreError> {
+    let row = tx.query_one("SELECT advisory, body FROM items WHERE id = $1", &[item.into()])?;
+    row.map(|row| Ok((AdvisoryId(row.text(0)?), super::from_json(&row.text(1)?)?))).transpose()
+}
+
 /// At most `most` items after number `after`, each with its advisory, in order of arrival.
 ///
 /// # Errors

@@ -1,11 +1,13 @@
 //! Listings: which advisories are shown, by what people type and by what they filter.
 
 use super::advisories::advisory;
+use super::search::From;
 use super::{StoreError, Tx, Value, list, search};
 use crate::model::advisory::Advisory;
 use crate::model::clock::Timestamp;
 use crate::model::search::{Facet, Query};
 use crate::model::severity::Severity;
+use crate::model::topic::Topic;
 
 /// Advisories looked at in one step of a search that filters by date too, and most steps.
 const STEP: i64 = 500;
@@ -20,8 +22,12 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// First seen before this instant.
     pub until: Option<Timestamp>,
-    /// Tagged with this platform.
+    /// Touches this platform.
     pub platform: Option<String>,
+    /// Or merely mentions it.
+    pub mentioned: bool,
+    /// Is about this beside products.
+    pub topic: Option<Topic>,
     /// Rated so or higher.
     pub severity: Option<Severity>,
     /// Known to be exploited only.
@@ -39,13 +45,16 @@ pub struct Filter {
 impl Filter {
     /// Whether the index of words answers it: newest advisories first.
     fn searches(&self) -> bool {
-        !self.oldest_first && (self.query.asks() || self.severity.is_some() || self.source.is_some())
+        let by_words = self.severity.is_some() || self.source.is_some() || self.topic.is_some() || self.mentioned;
+        self.query.asks() || by_words
     }
 
     /// Lists of words of the index; one of each list has to be met.
     fn facets(&self) -> Vec<Vec<String>> {
         let mut all: Vec<Vec<String>> = Vec::new();
-        all.extend(self.platform.iter().map(|id| vec![Facet::Platform(id).word()]));
+        let platform = |id| if self.mentioned { Facet::Named(id) } else { Facet::Platform(id) };
+        all.extend(self.platform.iter().map(|id| vec![platform(id).word()]));
+        all.extend(self.topic.iter().map(|topic| vec![Facet::Topic(*topic).word()]));
         all.extend(self.source.iter().map(|name| vec![Facet::Source(name).word()]));
         all.extend(self.exploited.then(|| vec![Facet::Exploited.word()]));
         all.extend(self.public.then(|| vec![Facet::Public.word()]));
@@ -58,7 +67,7 @@ impl Filter {
 }
 
 /// Advisories that pass the filter, at most `limit`. A search gives the newest advisories first; a plain list those first
-/// that were revised last.
+/// that were revised last, unless the oldest are asked for.
 ///
 /// # Errors
 /// Fails where the database does.
@@ -110,16 +119,19 @@ fn searched(tx: &mut Tx<'_>, filter: &Filter, limit: i64) -> Result<Vec<Advisory
     let facets = filter.facets();
     let by_date = filter.since.is_some() || filter.until.is_some();
     let step = if by_date { STEP } else { limit.min(STEP) };
-    let mut before = filter.after.unwrap_or(i64::MAX);
+    let (mut from, order) = match filter.oldest_first {
+        true => (From::Above(filter.after.unwrap_or(0)), "a.number"),
+        false => (From::Below(filter.after.unwrap_or(i64::MAX)), "a.number DESC"),
+    };
     let mut found: Vec<Advisory> = Vec::new();
     for _ in 0..STEPS {
-        let numbers = search::numbers(tx, &filter.query, &facets, before, step)?;
+        let numbers = search::numbers(tx, &filter.query, &facets, from, step)?;
         let Some(last) = numbers.last() else { break };
-        before = *last;
+        from = if filter.oldest_first { From::Above(*last) } else { From::Below(*last) };
         let mut args: Vec<Value> = numbers.iter().map(|number| (*number).into()).collect();
         let mut sql = format!("{LOADED} WHERE a.number IN ({})", list(numbers.len(), 1));
         dated(filter, &mut sql, &mut args);
-        sql.push_str(" ORDER BY a.number DESC");
+        sql.push_str(&format!(" ORDER BY {order}"));
         for row in tx.query(&sql, &args)? {
             found.push(advisory(&row)?);
         }

@@ -19,6 +19,7 @@ mod migrate;
 pub mod search;
 pub mod sources;
 pub mod subscriptions;
+pub mod wrong_matches;
 mod value;
 
 use std::path::PathBuf;

@@ -62,6 +62,8 @@ fn text(content: &Content, drafts: &[Draft]) -> String {
 
 fn facets(content: &Content, drafts: &[Draft]) -> String {
     let mut all: BTreeSet<String> = content.platforms().map(|id| Facet::Platform(&id.0).word()).collect();
+    all.extend(content.tags.iter().map(|tag| Facet::Named(&tag.platform.0).word()));
+    all.extend(content.topics.iter().map(|about| Facet::Topic(about.topic).word()));
     all.insert(Facet::Severity(content.severity).word());
     if content.exploitation.exploited {
         all.insert(Facet::Exploited.word());
@@ -76,8 +78,17 @@ fn facets(content: &Content, drafts: &[Draft]) -> String {
     all.into_iter().collect::<Vec<_>>().join(" ")
 }
 
-/// The numbers of advisories below `before` that meet the query and one of each list of facets, newest first, at most
-/// `limit`. Nothing where neither is asked for.
+/// In which order advisories are gone through, and where to begin.
+#[derive(Clone, Copy, Debug)]
+pub enum From {
+    /// Newest first, those below this number.
+    Below(i64),
+    /// Oldest first, those above this number.
+    Above(i64),
+}
+
+/// The numbers of advisories that meet the query and one of each list of facets, at most `limit`. Nothing where neither is
+/// asked for.
 ///
 /// # Errors
 /// Fails where the database does.
@@ -85,7 +96,7 @@ pub fn numbers(
     tx: &mut Tx<'_>,
     query: &Query,
     facets: &[Vec<String>],
-    before: i64,
+    from: From,
     limit: i64,
 ) -> Result<Vec<i64>, StoreError> {
     if !query.asks() && facets.is_empty() {
@@ -93,9 +104,11 @@ pub fn numbers(
     }
     let full_text = tx.full_text();
     let expression: Value = (full_text.expression)(query, facets).into();
-    let sql = format!(
-        "SELECT rowid FROM advisory_words WHERE {} AND rowid < $2 ORDER BY rowid DESC LIMIT CAST($3 AS BIGINT)",
-        full_text.matches.replace('?', "$1")
-    );
-    tx.query(&sql, &[expression, before.into(), limit.into()])?.iter().map(|row| row.int(0)).collect()
+    let (beyond, order) = match from {
+        From::Below(number) => (number, "< $2 ORDER BY rowid DESC"),
+        From::Above(number) => (number, "> $2 ORDER BY rowid"),
+    };
+    let matches = full_text.matches.replace('?', "$1");
+    let sql = format!("SELECT rowid FROM advisory_words WHERE {matches} AND rowid {order} LIMIT CAST($3 AS BIGINT)");
+    tx.query(&sql, &[expression, beyond.into(), limit.into()])?.iter().map(|row| row.int(0)).collect()
 }

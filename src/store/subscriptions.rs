@@ -4,6 +4,7 @@ use super::{Row, StoreError, Tx, counters};
 use crate::model::audience::{DigestSchedule, Floor, Subscription, Wish, parse_weekday, weekday_name};
 use crate::model::clock::Timestamp;
 use crate::model::platform::PlatformId;
+use crate::model::topic::Topic;
 
 const COLUMNS: &str =
     "s.id, s.email, s.everything, s.floor, s.instant, s.digest, s.digest_day, s.digest_at, s.timezone,
@@ -105,8 +106,9 @@ pub fn upsert(tx: &mut Tx<'_>, change: &Change<'_>) -> Result<(String, Upserted)
         }
     };
     tx.execute(CLEAR, &[id.as_str().into()])?;
-    for platform in &change.wish.platforms {
-        tx.execute(PLATFORM, &[platform.0.as_str().into(), id.as_str().into()])?;
+    let topics = change.wish.topics.iter().map(|topic| topic.key());
+    for name in change.wish.platforms.iter().map(|platform| platform.0.clone()).chain(topics) {
+        tx.execute(PLATFORM, &[name.into(), id.as_str().into()])?;
     }
     Ok((id, outcome))
 }
@@ -265,13 +267,22 @@ pub fn cut_digest(tx: &mut Tx<'_>, digest: &DueDigest, cut: i64, next: &NextDige
 
 fn subscription(tx: &mut Tx<'_>, row: &Row) -> Result<Subscription, StoreError> {
     let id = row.text(0)?;
-    let platforms = tx.query(PLATFORMS, &[id.as_str().into()])?;
+    let (mut platforms, mut topics) = (Vec::new(), Vec::new());
+    for row in tx.query(PLATFORMS, &[id.as_str().into()])? {
+        let name = row.text(0)?;
+        match Topic::of_key(&name) {
+            Some(topic) => topics.push(topic),
+            None => platforms.push(PlatformId(name)),
+        }
+    }
+    topics.sort_unstable();
     let at = row.text(7)?;
     Ok(Subscription {
         email: row.text(1)?,
         wish: Wish {
             everything: row.bool(2)?,
-            platforms: platforms.iter().map(|row| row.text(0).map(PlatformId)).collect::<Result<_, _>>()?,
+            platforms,
+            topics,
             floor: floor(row.int(3)?)?,
             instant: row.bool(4)?,
             digest: DigestSchedule {

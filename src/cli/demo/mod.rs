@@ -24,6 +24,7 @@ use crate::jobs::{Context, digest, runner};
 use crate::model::audience::{DigestEvery, DigestSchedule, Floor, Wish};
 use crate::model::clock::{Clock, ManualClock, Timestamp};
 use crate::model::platform::PlatformId;
+use crate::model::topic::Topic;
 use crate::store::subscriptions::{self, Change};
 use crate::store::{Location, Store};
 
@@ -157,11 +158,18 @@ async fn subscribe(context: &Context) -> Result<(), Failure> {
         timezone: "UTC".to_owned(),
     };
     let runs = ["fortigate", "screenconnect", "veeam-vbr"].map(|id| PlatformId(id.to_owned()));
-    let technician =
-        Wish { everything: false, platforms: runs.to_vec(), floor: Floor::All, instant: true, digest: digest.clone() };
+    let technician = Wish {
+        everything: false,
+        platforms: runs.to_vec(),
+        topics: vec![Topic::Msp],
+        floor: Floor::All,
+        instant: true,
+        digest: digest.clone(),
+    };
     let owner = Wish {
         everything: true,
         platforms: Vec::new(),
+        topics: Vec::new(),
         floor: Floor::Exploited,
         instant: true,
         digest: DigestSchedule { every: DigestEvery::None, ..digest },

@@ -9,6 +9,7 @@ use crate::model::advisory::{AdvisoryId, Content};
 use crate::model::cve::CveId;
 use crate::model::draft::Draft;
 use crate::model::platform::PlatformId;
+use crate::model::topic::Topic;
 use crate::store::{StoreError, Tx, advisories, events, items};
 
 /// A list of more CVE ids is not looked into.
@@ -34,7 +35,8 @@ pub fn by_others(tx: &mut Tx<'_>, drafts: &[Draft], content: &Content) -> Result
         platforms.extend(heard.platforms);
         ransomware |= heard.ransomware;
     }
-    Ok(content.platforms().all(|id| platforms.contains(id)) && (ransomware || !is.ransomware))
+    let for_all = content.topics.iter().any(|about| about.topic == Topic::Msp);
+    Ok(!for_all && content.platforms().all(|id| platforms.contains(id)) && (ransomware || !is.ransomware))
 }
 
 #[derive(Default)]

@@ -73,6 +73,7 @@ pub fn told_of_both(one: &Content, other: &Content) -> Told {
             versions: a.versions.union(&b.versions).cloned().collect(),
             cves: a.cves.union(&b.cves).cloned().collect(),
             platforms: a.platforms.clone(),
+            topics: a.topics.union(&b.topics).copied().collect(),
         };
     }
     if b.platforms.is_subset(&a.platforms) {
@@ -93,6 +94,7 @@ pub fn told_of_both(one: &Content, other: &Content) -> Told {
         versions: a.versions.union(&b.versions).cloned().collect(),
         cves: a.cves.intersection(&b.cves).cloned().collect(),
         platforms: a.platforms.union(&b.platforms).cloned().collect(),
+        topics: a.topics.intersection(&b.topics).copied().collect(),
     }
 }
 

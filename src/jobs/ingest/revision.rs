@@ -160,6 +160,7 @@ fn lists_more(old: &Content, new: &Content) -> bool {
         ransomware: before.ransomware,
         severity: before.severity,
         action: before.action,
+        topics: before.topics.clone(),
         ..after.clone()
     };
     // The catalog's floor is no rating of the list's own.

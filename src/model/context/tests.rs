@@ -3,7 +3,7 @@ use crate::model::advisory::{AdvisoryKind, Exploitation};
 use crate::model::cve::CveId;
 use crate::model::facts::{Authority, Epss, Facts, Rating, Versions};
 use crate::model::item::{KevFacts, Score};
-use crate::model::platform::{Evidence, Field, Tag};
+use crate::model::platform::{Evidence, Field, Role, Tag};
 use crate::model::severity::Severity;
 
 fn by(name: &str) -> Origin {
@@ -21,7 +21,7 @@ fn tunnel() -> Content {
         kind: AdvisoryKind::Vulnerability,
         severity: Severity::Critical,
         cves: CveId::find_all("CVE-2026-0001"),
-        tags: vec![Tag { platform: PlatformId("acme-tunnel".into()), confidence: 0.9, evidence }],
+        tags: vec![Tag { platform: PlatformId("acme-tunnel".into()), role: Role::Affected, confidence: 0.9, evidence }],
         exploitation: Exploitation {
             exploited: true,
             kev: Some(KevFacts { added: "2026-01-05".into(), due: "2026-01-26".into(), ..KevFacts::default() }),

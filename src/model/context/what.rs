@@ -56,7 +56,7 @@ fn subject(content: &Content, name: &dyn Fn(&PlatformId) -> String) -> String {
 }
 
 fn surest(content: &Content) -> Vec<&Tag> {
-    let mut tags: Vec<&Tag> = content.tags.iter().collect();
+    let mut tags: Vec<&Tag> = content.affected().collect();
     tags.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then_with(|| a.platform.cmp(&b.platform)));
     tags
 }

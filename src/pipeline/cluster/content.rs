@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::advisory::{AdvisoryKind, Content, Exploitation, Reference};
 use crate::model::draft::Draft;
 use crate::model::facts::Facts;
-use crate::model::platform::{PlatformId, Tag};
+use crate::model::platform::{PlatformId, Role, Tag};
 use crate::model::text;
+use crate::model::topic::{About, Topic};
 use crate::pipeline::facts;
 
 /// Longest summary kept in a revision, in characters; the item itself keeps more.
@@ -25,6 +26,7 @@ pub fn content(drafts: &[Draft]) -> Content {
         severity: facts.rating().map(|rating| rating.severity).unwrap_or_default(),
         exploitation: exploitation(drafts, &facts),
         tags: tags(drafts),
+        topics: topics(drafts),
         action: action(&facts),
         references: references(drafts),
         published: drafts.iter().filter_map(|draft| draft.item.published).min(),
@@ -71,6 +73,12 @@ fn tags(drafts: &[Draft]) -> Vec<Tag> {
     for tag in drafts.iter().flat_map(|draft| &draft.tags) {
         match merged.get_mut(&tag.platform) {
             None => drop(merged.insert(&tag.platform, tag.clone())),
+            // Whatever it is mentioned as elsewhere, it is affected.
+            Some(known) if known.role != tag.role => {
+                if tag.role == Role::Affected {
+                    known.clone_from(tag);
+                }
+            }
             Some(known) => {
                 if tag.confidence > known.confidence {
                     known.confidence = tag.confidence;
@@ -85,6 +93,15 @@ fn tags(drafts: &[Draft]) -> Vec<Tag> {
         }
     }
     merged.into_values().collect()
+}
+
+/// What they are about, each topic with the first reason. A list is about what it is itself about, not its parts.
+fn topics(drafts: &[Draft]) -> Vec<About> {
+    let mut topics: BTreeMap<Topic, &About> = BTreeMap::new();
+    for about in drafts.iter().flat_map(|draft| &draft.topics) {
+        topics.entry(about.topic).or_insert(about);
+    }
+    topics.into_values().cloned().collect()
 }
 
 fn references(drafts: &[Draft]) -> Vec<Reference> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::reader::{Footer, Touched, footer, names, touched};
+use super::reader::{Footer, Touched, concerns, footer, names, touched};
 use super::render::ground;
 use super::text::{at, cut, header, link, list, shorten, unanswered, zone};
 use super::{Alert, Envelope};
@@ -10,6 +10,7 @@ use crate::model::advisory::{AdvisoryId, AdvisoryKind, Content, EventKind, Refer
 use crate::model::context::{self, Line};
 use crate::model::severity::Severity;
 use crate::model::text::paragraphs;
+use crate::model::topic::About;
 
 /// The title of an advisory that has none.
 const UNTITLED: &str = "An advisory without a title";
@@ -97,9 +98,11 @@ pub fn view(input: &Alert<'_>, listed: usize) -> View {
     let mut platforms = touched(content, input.wish, input.name);
     let (mine, yours) = names(&platforms);
     let zone = zone(&input.wish.digest.timezone);
-    let (lead, note) = lead(input.event.kind, content, &mine, yours);
+    let concerns = concerns(content, input.wish);
+    let (lead, note) = lead(input.event.kind, content, &whom(&mine, yours, &concerns));
     let title = title(content);
-    let footer = footer(&input.envelope, input.wish, Some(if yours { &mine[..] } else { &[] }), input.name);
+    let footer =
+        footer(&input.envelope, input.wish, Some((if yours { &mine[..] } else { &[] }, &concerns)), input.name);
     let subject = subject(input, &platforms);
     let platforms_more = platforms.len().saturating_sub(listed);
     platforms.truncate(listed);
@@ -176,7 +179,17 @@ fn subject(input: &Alert<'_>, now: &[Touched]) -> String {
     header(&platform.map_or_else(|| title.to_owned(), |one| format!("{}: {title}", one.name)), 150)
 }
 
-fn lead(kind: EventKind, content: &Content, mine: &[String], yours: bool) -> (String, String) {
+/// Whom it concerns: the reader's platforms, what the reader asked for beside them, else whatever it touches.
+fn whom(mine: &[String], yours: bool, concerns: &[&About]) -> String {
+    match (concerns, mine.is_empty(), yours) {
+        (_, false, true) => format!("{}, which you run", list(mine, 3)),
+        ([about, ..], ..) => format!("{}, whatever you run", about.topic.name()),
+        (_, true, _) => "an advisory that names no platform we know".to_owned(),
+        (_, false, false) => list(mine, 3),
+    }
+}
+
+fn lead(kind: EventKind, content: &Content, whom: &str) -> (String, String) {
     let hot = content.exploitation.exploited || content.exploitation.kev.is_some();
     let word = match kind {
         EventKind::Withdrawn if content.withdrawn => "Withdrawn",
@@ -186,11 +199,6 @@ fn lead(kind: EventKind, content: &Content, mine: &[String], yours: bool) -> (St
         EventKind::Published if hot => "Being exploited now",
         EventKind::Published => "New",
         EventKind::Updated => "Update",
-    };
-    let whom = match (mine.is_empty(), yours) {
-        (true, _) => "an advisory that names no platform we know".to_owned(),
-        (false, true) => format!("{}, which you run", list(mine, 3)),
-        (false, false) => list(mine, 3),
     };
     let note = if kind == EventKind::Withdrawn && content.withdrawn {
         "The publisher has taken it back."

@@ -7,6 +7,7 @@ use super::text::{cut, link, list};
 use crate::model::advisory::Content;
 use crate::model::audience::{Floor, Wish};
 use crate::model::platform::{Evidence, Field, PlatformId};
+use crate::model::topic::About;
 
 /// A platform that an advisory touches.
 #[derive(Debug, Serialize)]
@@ -23,7 +24,7 @@ pub struct Touched {
 
 /// The platforms touched: the reader's first, the surest first.
 pub fn touched(content: &Content, wish: &Wish, name: &dyn Fn(&PlatformId) -> String) -> Vec<Touched> {
-    let mut tags: Vec<_> = content.tags.iter().map(|tag| (wish.platforms.contains(&tag.platform), tag)).collect();
+    let mut tags: Vec<_> = content.affected().map(|tag| (wish.platforms.contains(&tag.platform), tag)).collect();
     tags.sort_by(|(yours, tag), (theirs, other)| {
         theirs.cmp(yours).then(other.confidence.total_cmp(&tag.confidence)).then(tag.platform.cmp(&other.platform))
     });
@@ -43,6 +44,11 @@ pub fn names(touched: &[Touched]) -> (Vec<String>, bool) {
         true => (touched.iter().map(|one| one.name.clone()).collect(), false),
         false => (yours, true),
     }
+}
+
+/// The topics of an advisory that the reader asked for, and why we say that it is about them.
+pub fn concerns<'c>(content: &'c Content, wish: &Wish) -> Vec<&'c About> {
+    content.topics.iter().filter(|about| wish.topics.contains(&about.topic)).collect()
 }
 
 /// Whether `title` says the platform's name, or the words that gave it its tag.
@@ -78,21 +84,25 @@ pub struct Footer {
     pub stop: Option<String>,
 }
 
-/// The end of an alert about `platforms`, or of a digest where that is `None`.
+/// The end of an alert about `platforms` and `topics` that the reader asked for, or of a digest where that is `None`.
 pub fn footer(
     envelope: &Envelope<'_>,
     wish: &Wish,
-    platforms: Option<&[String]>,
+    about: Option<(&[String], &[&About])>,
     name: &dyn Fn(&PlatformId) -> String,
 ) -> Footer {
-    let run = match platforms {
-        Some(some) if !some.is_empty() => list(some, 3),
+    let run = match about {
+        Some((platforms, _)) if !platforms.is_empty() => list(platforms, 3),
+        Some((_, [_, ..])) => String::new(),
         _ => list(&wish.platforms.iter().map(|id| cut(&name(id), 60)).collect::<Vec<_>>(), 6),
     };
-    let because = match (wish.everything, run.is_empty()) {
+    let because = match (wish.everything, about) {
         (true, _) => "You get this because you asked for everything".to_owned(),
-        (false, true) => "You get this because you subscribed".to_owned(),
-        (false, false) => format!("You get this because you run {run}"),
+        _ if !run.is_empty() => format!("You get this because you run {run}"),
+        (_, Some((_, [first, ..]))) => {
+            format!("You get this because it is about {}: {}", first.topic.name(), cut(&first.because, 120))
+        }
+        _ => "You get this because you subscribed".to_owned(),
     };
     let floor = match wish.floor {
         Floor::All => "every rating",

@@ -131,6 +131,27 @@ CREATE TABLE epss (
     previous DOUBLE PRECISION
 ) /* clustered */;
 
+-- Tags that somebody says are wrong, with the evidence that gave them. state: open, accepted or dismissed.
+CREATE TABLE wrong_matches (
+    id BIGINT PRIMARY KEY,
+    advisory TEXT NOT NULL REFERENCES advisories (id),
+    platform TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    note TEXT NOT NULL,
+    said_by TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    state TEXT NOT NULL
+);
+
+-- Phrases that void a platform's name, beside those of the catalog.
+CREATE TABLE platform_rules (
+    platform TEXT NOT NULL,
+    phrase TEXT NOT NULL,
+    said_by TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (platform, phrase)
+) /* clustered */;
+
 -- Events: revisions that people hear of, in the order of ingestion. fanned_out turns true when every match has its delivery.
 CREATE TABLE events (
     seq BIGINT PRIMARY KEY,
@@ -222,4 +243,4 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 ) /* clustered */;
 
-INSERT INTO counters (name, value) VALUES ('advisory', 0), ('event', 0), ('ingest', 0), ('item', 0), ('notice', 0), ('subscription', 0);
+INSERT INTO counters (name, value) VALUES ('advisory', 0), ('event', 0), ('ingest', 0), ('item', 0), ('notice', 0), ('subscription', 0), ('wrong', 0);

@@ -55,7 +55,7 @@ fn every_fault_is_told_at_once_with_line_and_key() {
             "platforms.toml:8: platform Acme RMM: cpes: 'acme' must be 'vendor:product' of a CPE name; '*' only at its end",
             "platforms.toml:9: platform Acme RMM: kev: must be 'Vendor/Product' as the catalog writes them",
             "platforms.toml:11: platform Acme RMM: weak: weak names never count without a 'near' list; add one",
-            "platforms.toml:12: platform Acme RMM: exact: 'Other' is none of its names; list it in aliases, former or weak too",
+            "platforms.toml:12: platform Acme RMM: exact: 'Other' is none of its names; list it in aliases, former, weak or near too",
         ]
     );
 }

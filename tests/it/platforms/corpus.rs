@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use rattlewatch::model::platform::Product;
+use rattlewatch::model::platform::{Product, Role};
 use rattlewatch::platforms::TagInput;
 
 use super::MATCHER;
@@ -60,7 +60,7 @@ fn recorded(path: &str) -> Option<PathBuf> {
 
 fn said(title: &str, text: &str, products: &[Product]) -> BTreeSet<String> {
     let tags = MATCHER.tag(&TagInput { title, text, products, source_platforms: &[] });
-    tags.into_iter().map(|tag| tag.platform.0).collect()
+    tags.into_iter().filter(|tag| tag.role == Role::Affected).map(|tag| tag.platform.0).collect()
 }
 
 #[test]

@@ -42,7 +42,69 @@ fn remains_of_markup_do_not_hide_a_name() {
     assert_eq!(ids("&lt;p&gt;FortiOS&nbsp;7&lt;/p&gt;", ""), ["fortigate"]);
 }
 
+#[test]
+fn letters_that_only_look_latin_are_read_as_they_look() {
+    // Cyrillic es, ie and o; Greek omicron and capital nu.
+    for title in [
+        "A flaw in S\u{441}r\u{435}\u{435}nC\u{43e}nnect",
+        "A flaw in Screenc\u{3bf}nnect",
+        "A flaw in SCREE\u{39d}CONNECT",
+        "A flaw in S\u{ff43}reen\u{200b}Connect",
+    ] {
+        assert_eq!(ids(title, ""), ["screenconnect"], "{title}");
+    }
+    // A word of another script stays one.
+    assert_eq!(ids("\u{421}\u{440}\u{435}\u{434}\u{430} \u{438} \u{442}\u{43e}\u{43a}", ""), Vec::<String>::new());
+}
+
+#[test]
+fn names_in_capitals_are_names() {
+    assert_eq!(
+        ids("FORTIOS, SCREENCONNECT AND VEEAM BACKUP & REPLICATION ARE AFFECTED", ""),
+        ["fortigate", "screenconnect", "veeam-vbr"]
+    );
+}
+
+/// A sentence that must be tagged, its platform, and whether its tag rests on letters in their case.
+fn any_hit() -> impl Strategy<Value = (String, String, bool)> {
+    let catalog = Catalog::built_in();
+    let mut hits = Vec::new();
+    for platform in &catalog {
+        let id = platform.same_as.as_ref().unwrap_or(&platform.id);
+        for hit in &platform.hits {
+            hits.push((id.0.clone(), hit.clone(), !platform.exact.is_empty()));
+        }
+    }
+    prop::sample::select(hits)
+}
+
 proptest! {
+    #[test]
+    fn unrelated_text_around_it_never_takes_a_tag_away(
+        (id, hit, _) in any_hit(),
+        before in prop::collection::vec("[bcdfg]{3,9}", 1..40),
+        after in prop::collection::vec("[bcdfg]{3,9}", 1..40),
+    ) {
+        let text = format!("{}.\n\n{hit}. {}.", before.join(" "), after.join(" "));
+        prop_assert!(ids("", &text).contains(&id), "{id}: {text}");
+        prop_assert!(ids(&hit, &after.join(" ")).contains(&id), "{id}: {hit}");
+    }
+
+    #[test]
+    fn case_and_punctuation_do_not_matter((id, hit, cased) in any_hit(), way in 0..6) {
+        let text = match way {
+            0 if cased => hit.clone(),
+            1 if cased => hit.clone(),
+            0 => hit.to_uppercase(),
+            1 => hit.to_lowercase(),
+            2 => format!("({hit})"),
+            3 => format!("\u{201c}{hit}\u{201d}!"),
+            4 => format!("* {hit};"),
+            _ => hit.replace('-', "\u{2011}").replace(' ', "  "),
+        };
+        prop_assert!(ids("", &text).contains(&id), "{id}: {text}");
+    }
+
     #[test]
     fn no_text_makes_it_panic_and_evidence_is_always_in_the_text(title in "\\PC{0,60}", text in any::<String>()) {
         for tag in tags(&title, &text) {
