@@ -160,9 +160,15 @@ impl Content {
         self.affected().map(|tag| &tag.platform)
     }
 
-    /// What events and subscriptions meet by: the platforms touched, and the topics.
+    /// The platforms by which it is found and mailed: those touched, and the vendors of those as a whole.
+    #[must_use]
+    pub fn reached(&self) -> BTreeSet<&PlatformId> {
+        self.affected().flat_map(|tag| std::iter::once(&tag.platform).chain(&tag.under)).collect()
+    }
+
+    /// What events and subscriptions meet by: the platforms touched, their vendors, and the topics.
     pub fn matched_by(&self) -> impl Iterator<Item = String> + '_ {
-        self.platforms().map(|id| id.0.clone()).chain(self.topics.iter().map(|about| about.topic.key()))
+        self.reached().into_iter().map(|id| id.0.clone()).chain(self.topics.iter().map(|about| about.topic.key()))
     }
 }
 

@@ -68,6 +68,8 @@ pub enum Field {
     Product,
     /// The source itself speaks only of this vendor's products.
     Source,
+    /// The host of its page, where that is a vendor's own.
+    Link,
 }
 
 /// Why a tag was given: the exact words, where they stand, and the alias they match.
@@ -109,6 +111,9 @@ pub struct Tag {
     /// In which part.
     #[serde(default, skip_serializing_if = "Role::is_affected")]
     pub role: Role,
+    /// The platform that stands for all that its vendor makes: whoever asked for that one hears of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under: Option<PlatformId>,
     /// 0.0 to 1.0: how surely the advisory speaks of this platform in that role.
     pub confidence: f64,
     /// At least one piece, the strongest first.

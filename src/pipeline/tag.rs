@@ -15,8 +15,13 @@ pub fn all(matcher: &Matcher, source: &Source, drafts: &mut [Draft]) {
 
 /// Tags a draft of a source that speaks of `source_platforms`, whatever tags it had.
 pub fn one(matcher: &Matcher, source_platforms: &[PlatformId], draft: &mut Draft) {
-    let input =
-        TagInput { title: &draft.item.title, text: &draft.item.text, products: &draft.item.products, source_platforms };
+    let input = TagInput {
+        title: &draft.item.title,
+        text: &draft.item.text,
+        products: &draft.item.products,
+        source_platforms,
+        link: draft.item.url.as_deref().unwrap_or_default(),
+    };
     let mut tags = matcher.tag(&input);
     tags.retain(|tag| !draft.denied.contains(&tag.platform));
     let mut topics = matcher.topics(&input, &tags);

@@ -41,11 +41,13 @@ pub enum Category {
     VoipCollab,
     OsProductivity,
     WebCms,
+    /// Everything that a vendor makes.
+    Vendor,
 }
 
 impl Category {
     /// Every category.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Rmm,
         Self::Psa,
         Self::RemoteAccess,
@@ -62,6 +64,7 @@ impl Category {
         Self::VoipCollab,
         Self::OsProductivity,
         Self::WebCms,
+        Self::Vendor,
     ];
 
     /// The word used in `platforms.toml` and JSON.
@@ -84,6 +87,7 @@ impl Category {
             Self::VoipCollab => "voip-collab",
             Self::OsProductivity => "os-productivity",
             Self::WebCms => "web-cms",
+            Self::Vendor => "vendor",
         }
     }
 }
@@ -117,6 +121,10 @@ pub struct Platform {
     pub cpes: Vec<String>,
     /// `Vendor/Product` as CISA's Known Exploited Vulnerabilities catalog writes them.
     pub kev: Vec<String>,
+    /// Beginnings of its vendor's advisory ids, a `*` for the number that follows (`FG-IR-*`): they say it like an alias.
+    pub advisories: Vec<String>,
+    /// Hosts of its vendor's own advisories: what stands there speaks of the vendor's platforms.
+    pub hosts: Vec<String>,
     /// The id that gets this one's tags, where this is only another name of the same product.
     pub same_as: Option<PlatformId>,
     /// Sentences that must be tagged with it.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::{Category, Platform};
 use super::fold::fold_name;
-use super::written::{At, Faults, WrittenPlatform};
+use super::written::{At, Faults, LISTS, WrittenPlatform};
 use crate::config::fault::closest;
 use crate::model::platform::PlatformId;
 
@@ -35,8 +35,7 @@ pub(super) fn check(written: &[WrittenPlatform], faults: &mut Faults<'_>) -> Vec
 }
 
 fn platform_of(written: &WrittenPlatform, faults: &mut Faults<'_>) -> Option<Platform> {
-    let bounds = ["aliases", "former", "weak", "near", "not", "exact", "cpes", "kev", "hits", "misses"];
-    for key in bounds {
+    for key in LISTS {
         check_bounds(written, key, faults);
     }
     check_names(written, faults);
@@ -47,6 +46,9 @@ fn platform_of(written: &WrittenPlatform, faults: &mut Faults<'_>) -> Option<Pla
         if kev.value.split_once('/').is_none_or(|(vendor, product)| vendor.is_empty() || product.is_empty()) {
             fault(written, "kev", kev, "must be 'Vendor/Product' as the catalog writes them", faults);
         }
+    }
+    for host in written.list("hosts").iter().filter(|host| !is_host(&host.value)) {
+        fault(written, "hosts", host, &format!("'{}' must be a host's name alone, in lowercase", host.value), faults);
     }
     let id = written.id.as_ref().filter(|id| {
         let good = is_id(&id.value);
@@ -82,6 +84,8 @@ fn platform_of(written: &WrittenPlatform, faults: &mut Faults<'_>) -> Option<Pla
         host: written.host,
         cpes: written.list("cpes").iter().map(|cpe| cpe.value.replace('\\', "").to_lowercase()).collect(),
         kev: list("kev"),
+        advisories: list("advisories"),
+        hosts: list("hosts"),
         same_as: written.same_as.as_ref().map(|id| PlatformId(id.value.clone())),
         hits: list("hits"),
         misses: list("misses"),
@@ -104,7 +108,7 @@ fn check_bounds(written: &WrittenPlatform, key: &str, faults: &mut Faults<'_>) {
 }
 
 fn check_names(written: &WrittenPlatform, faults: &mut Faults<'_>) {
-    let strong = written.list("aliases").iter().chain(written.list("former"));
+    let strong = ["aliases", "former", "advisories"].into_iter().flat_map(|key| written.list(key));
     for (key, least, names) in
         [("aliases", STRONG_MIN, strong.collect::<Vec<_>>()), ("weak", WEAK_MIN, written.list("weak").iter().collect())]
     {
@@ -117,7 +121,9 @@ fn check_names(written: &WrittenPlatform, faults: &mut Faults<'_>) {
             }
         }
     }
-    if written.list("aliases").is_empty() && written.list("weak").is_empty() {
+    let named = ["aliases", "weak", "advisories"].iter().any(|key| !written.list(key).is_empty());
+    let vendor = written.category.as_ref().is_some_and(|category| category.value == Category::Vendor.as_str());
+    if !named && (!vendor || written.list("cpes").is_empty()) {
         let line = written.list("hits").first().map_or(0, |hit| hit.line);
         faults.add(
             line,
@@ -141,7 +147,7 @@ fn check_names(written: &WrittenPlatform, faults: &mut Faults<'_>) {
             fault(written, "exact", exact, &message, faults);
         }
     }
-    if written.list("hits").is_empty() && written.id.is_some() {
+    if written.list("hits").is_empty() && written.id.is_some() && (named || !vendor) {
         let line = written.id.as_ref().map_or(0, |id| id.line);
         faults.add(
             line,
@@ -198,7 +204,7 @@ type Owner<'w> = (&'w WrittenPlatform, bool);
 fn refuse_shared_names(written: &[WrittenPlatform], faults: &mut Faults<'_>) {
     let mut owners: BTreeMap<(String, Option<String>), Vec<Owner<'_>>> = BTreeMap::new();
     for platform in written {
-        for key in ["aliases", "former", "weak"] {
+        for key in ["aliases", "former", "advisories", "weak"] {
             for name in platform.list(key) {
                 let exact = platform.list("exact").iter().any(|exact| exact.value == name.value);
                 let case = exact.then(|| name.value.clone());
@@ -231,6 +237,14 @@ fn same(one: &WrittenPlatform, other: &WrittenPlatform) -> bool {
 
 fn fault(written: &WrittenPlatform, key: &str, at: &At<String>, message: &str, faults: &mut Faults<'_>) {
     faults.add(at.line, format!("{}: {key}", written.label), message.to_owned());
+}
+
+fn is_host(host: &str) -> bool {
+    host.contains('.')
+        && host.split('.').all(|label| {
+            !label.is_empty()
+                && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        })
 }
 
 fn is_id(id: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Catalog, Matcher, TagInput};
+use super::{Catalog, Category, Matcher, TagInput};
 use crate::model::platform::{PlatformId, Product, Role, Tag};
 
 /// A record with the platforms that it has to be tagged with.
@@ -100,24 +100,31 @@ pub struct Evaluation {
     pub unknown: BTreeMap<String, usize>,
 }
 
-/// Compares the tags of `matcher` with the labels.
+/// Compares the tags of `matcher` with the labels. Vendors as a whole count only where the labels name any.
 pub fn evaluate<'a>(
     matcher: &Matcher,
     catalog: &Catalog,
-    records: impl IntoIterator<Item = &'a Labeled>,
+    records: impl IntoIterator<Item = &'a Labeled> + Clone,
     given: Given,
 ) -> Evaluation {
     let mut evaluation = Evaluation::default();
+    let vendors = records.clone().into_iter().any(|record| record.expected.iter().any(|id| is_vendor(catalog, id)));
     for record in records {
         let expected = match (given, &record.expected_of_text) {
             (Given::Text, Some(expected)) => expected,
             _ => &record.expected,
         };
         let products = if given == Given::All { record.products.as_slice() } else { &[] };
-        let input = TagInput { title: &record.title, text: &record.text, products, source_platforms: &[] };
-        evaluation.add(&record.id, &same(catalog, expected), matcher.tag(&input), catalog);
+        let input = TagInput { title: &record.title, text: &record.text, products, ..TagInput::default() };
+        let mut tags = matcher.tag(&input);
+        tags.retain(|tag| vendors || !is_vendor(catalog, &tag.platform.0));
+        evaluation.add(&record.id, &same(catalog, expected), tags, catalog);
     }
     evaluation
+}
+
+fn is_vendor(catalog: &Catalog, id: &str) -> bool {
+    catalog.get(id).is_some_and(|platform| platform.category == Category::Vendor)
 }
 
 /// Labels under the ids that get the tags.

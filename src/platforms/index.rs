@@ -30,6 +30,8 @@ pub(super) struct Name {
     pub(super) exact: bool,
     /// A model number must follow.
     model: bool,
+    /// It is the beginning of an advisory's id.
+    pub(super) advisory: bool,
 }
 
 /// What a string that the automaton knows is used for.
@@ -132,7 +134,8 @@ fn uses(catalog: &Catalog) -> BTreeMap<String, Uses> {
         let mut own = BTreeSet::new();
         for (written, weak) in names_of(platform) {
             let exact = platform.exact.contains(written);
-            let name = Name { platform: place, written: written.clone(), weak, exact, model: written.ends_with('*') };
+            let (model, advisory) = (written.ends_with('*'), platform.advisories.contains(written));
+            let name = Name { platform: place, written: written.clone(), weak, exact, model, advisory };
             let pattern = pattern_of(written);
             if let Some(joined) = joined(&pattern).filter(|joined| !claimed.contains(joined)) {
                 uses.entry(joined).or_default().names.push(name.clone());
@@ -143,7 +146,7 @@ fn uses(catalog: &Catalog) -> BTreeMap<String, Uses> {
         for kev in &platform.kev {
             let written = kev.replacen('/', " ", 1);
             if own.insert(pattern_of(&written)) {
-                let name = Name { platform: place, weak: false, exact: false, model: false, written };
+                let name = Name { platform: place, weak: false, exact: false, model: false, advisory: false, written };
                 uses.entry(pattern_of(&name.written)).or_default().names.push(name);
             }
         }
@@ -162,7 +165,7 @@ fn uses(catalog: &Catalog) -> BTreeMap<String, Uses> {
 
 /// The names of `platform`, each with whether it is weak.
 fn names_of(platform: &Platform) -> impl Iterator<Item = (&String, bool)> {
-    let strong = platform.aliases.iter().chain(&platform.former).map(|name| (name, false));
+    let strong = platform.aliases.iter().chain(&platform.former).chain(&platform.advisories).map(|name| (name, false));
     strong.chain(platform.weak.iter().map(|name| (name, true)))
 }
 

@@ -4,8 +4,9 @@
 //! name inside a longer name is the longer name; a weak name counts only in its context. Below [`LEAST`] nothing is
 //! said. Cost grows with the length of the text alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::cases::{self, Cases, Entry, add};
 use super::catalog::{Catalog, Category};
 use super::context;
 use super::fold::{Folded, fold};
@@ -14,11 +15,10 @@ use super::products::{Answer, Products};
 use super::topics::Topics;
 use crate::model::platform::{Evidence, Field, PlatformId, Product, ProductStatus, Role, Tag};
 use crate::model::topic::About;
+use url::Url;
 
 /// Tags of less confidence are not returned.
 pub const LEAST: f64 = 0.5;
-/// The most evidence kept for one tag.
-const EVIDENCE_MAX: usize = 8;
 /// The most products looked at.
 const PRODUCTS_MAX: usize = 5_000;
 
@@ -47,6 +47,8 @@ pub struct TagInput<'a> {
     pub products: &'a [Product],
     /// The platforms that its source speaks of, where that is a vendor's own.
     pub source_platforms: &'a [PlatformId],
+    /// The address of its page; empty where there is none.
+    pub link: &'a str,
 }
 
 /// The catalog, made ready for reading texts. Immutable; share it behind an `Arc`.
@@ -56,36 +58,6 @@ pub struct Matcher {
     /// By [`Place`].
     platforms: Vec<Entry>,
     topics: Topics,
-}
-
-/// What matching needs to know of a platform.
-struct Entry {
-    id: PlatformId,
-    name: String,
-    vendor: String,
-    host: bool,
-    /// Attackers bring such tools along.
-    tool: bool,
-    /// The entry that gets this one's tags, where this is only another name of the same product.
-    same_as: Option<Place>,
-}
-
-/// Platforms in a role, with the evidence for it.
-type Cases = BTreeMap<(Place, Role), Case>;
-
-/// Evidence gathered for a platform.
-#[derive(Clone, Default)]
-struct Case {
-    confidence: f64,
-    /// With its own weight, for sorting.
-    evidence: Vec<(f64, Evidence)>,
-}
-
-impl Case {
-    /// Whether all that says it is a name for several products of the vendor, as the KEV catalog writes it.
-    fn is_vague(&self) -> bool {
-        self.evidence.iter().all(|(_, piece)| piece.alias.ends_with("Multiple Products"))
-    }
 }
 
 /// A name of a platform that stands in a text and counts.
@@ -117,9 +89,18 @@ impl Matcher {
                 vendor: platform.vendor.clone(),
                 host: platform.host,
                 tool: matches!(platform.category, Category::Rmm | Category::RemoteAccess),
+                whole: platform.category == Category::Vendor,
+                covered_by: None,
+                hosts: platform.hosts.clone(),
                 same_as: None,
             })
             .collect();
+        let is_whole = |entry: &&Entry| entry.whole;
+        let wholes: BTreeMap<String, Place> =
+            platforms.iter().filter(is_whole).map(|entry| (entry.vendor.clone(), place(places[&entry.id]))).collect();
+        for entry in platforms.iter_mut().filter(|entry| !entry.whole) {
+            entry.covered_by = wholes.get(&entry.vendor).copied();
+        }
         for (at, platform) in catalog.iter().enumerate() {
             if let Some(&twin) = platform.same_as.as_ref().and_then(|id| places.get(id)) {
                 platforms[at].same_as = Some(place(twin));
@@ -139,17 +120,18 @@ impl Matcher {
     pub fn tag(&self, input: &TagInput<'_>) -> Vec<Tag> {
         let mut cases = BTreeMap::new();
         self.read_products(input.products, &mut cases);
-        let source: Vec<Place> = input.source_platforms.iter().filter_map(|id| self.place_of(id)).collect();
+        let mut source: Vec<Place> = input.source_platforms.iter().filter_map(|id| self.place_of(id)).collect();
         if let ([only], [_]) = (source.as_slice(), input.source_platforms) {
             let name = &self.platforms[usize::from(*only)].name;
             let evidence = Evidence { field: Field::Source, matched: name.clone(), alias: name.clone(), offset: 0 };
             add(&mut cases, (*only, Role::Affected), confidence::SOURCE, evidence);
         }
+        self.read_link(input.link, &mut source, &mut cases);
         let title = self.read(Field::Title, input.title);
         let text = self.read(Field::Text, input.text);
         self.weigh(&title, &title, &source, &mut cases);
         self.weigh(&text, &title, &source, &mut cases);
-        self.tags(cases)
+        cases::tags(cases, &self.platforms)
     }
 
     fn place_of(&self, id: &PlatformId) -> Option<Place> {
@@ -162,21 +144,31 @@ impl Matcher {
         Reading { field, original, folded, hits }
     }
 
+    /// A page of a vendor's own advisories speaks of the vendor, and its platforms need no context there.
+    fn read_link(&self, link: &str, source: &mut Vec<Place>, cases: &mut Cases) {
+        let Some(host) = Url::parse(link).ok().and_then(|link| link.host_str().map(str::to_lowercase)) else { return };
+        let its =
+            |known: &String| host.strip_suffix(known.as_str()).is_some_and(|sub| sub.is_empty() || sub.ends_with('.'));
+        for (at, entry) in self.platforms.iter().enumerate().filter(|(_, entry)| entry.hosts.iter().any(its)) {
+            let evidence = Evidence { field: Field::Link, matched: host.clone(), alias: entry.name.clone(), offset: 0 };
+            add(cases, (place(at), Role::Affected), confidence::SOURCE, evidence);
+            let same_vendor = |(_, other): &(usize, &Entry)| entry.whole && other.vendor == entry.vendor;
+            source.extend(self.platforms.iter().enumerate().filter(same_vendor).map(|(at, _)| place(at)));
+        }
+    }
+
     fn read_products(&self, products: &[Product], cases: &mut Cases) {
         let concerned = products.iter().filter(|product| product.status != ProductStatus::NotAffected);
         for product in concerned.take(PRODUCTS_MAX) {
-            match self.products.answer(product) {
-                Answer::Known(named) => {
-                    for named in named {
-                        let evidence =
-                            Evidence { field: Field::Product, matched: named.matched, alias: named.alias, offset: 0 };
-                        add(cases, (named.platform, Role::Affected), confidence::PRODUCT, evidence);
-                    }
-                }
-                Answer::Ask(name) => {
-                    let reading = self.read(Field::Product, &name);
-                    self.weigh(&reading, &reading, &[], cases);
-                }
+            let Answer { named, ask } = self.products.answer(product);
+            for named in named {
+                let evidence =
+                    Evidence { field: Field::Product, matched: named.matched, alias: named.alias, offset: 0 };
+                add(cases, (named.platform, Role::Affected), confidence::PRODUCT, evidence);
+            }
+            if let Some(name) = ask {
+                let reading = self.read(Field::Product, &name);
+                self.weigh(&reading, &reading, &[], cases);
             }
         }
     }
@@ -187,7 +179,7 @@ impl Matcher {
         for Mention { name, hit, role } in self.mentions(reading, title, source) {
             let first = match (reading.field, name.weak) {
                 (Field::Product, _) => confidence::PRODUCT,
-                (Field::Source, _) => confidence::SOURCE,
+                (Field::Source | Field::Link, _) => confidence::SOURCE,
                 (Field::Title, false) => confidence::TITLE,
                 (Field::Title, true) => confidence::TITLE_WEAK,
                 (Field::Text, false) => confidence::TEXT,
@@ -260,10 +252,14 @@ impl Matcher {
         if name.weak && !source.contains(&name.platform) && !self.in_context(name, hit, reading, title, sentence) {
             return None;
         }
+        let Entry { host, tool, whole, .. } = &self.platforms[usize::from(name.platform)];
+        // A vendor's name stands in many texts; what is about the vendor as a whole says so in its title.
+        if *whole && reading.field == Field::Text && !name.advisory {
+            return None;
+        }
         if in_address(reading.original, offset, offset + published.len(), &name.written) {
             return None;
         }
-        let Entry { host, tool, .. } = &self.platforms[usize::from(name.platform)];
         let (start, end) = (hit.start, hit.end);
         let mentioned = context::speaks(text, start, end)
             || context::untouched(text, end)
@@ -308,44 +304,6 @@ impl Matcher {
         around(&reading.hits, hit).any(|other| near(&other))
             || (reading.field == Field::Text
                 && title.hits.iter().any(|other| !other.is_same_as(hit) && is_near(other, title)))
-    }
-
-    fn tags(&self, cases: Cases) -> Vec<Tag> {
-        let mut tags: BTreeMap<&PlatformId, Tag> = BTreeMap::new();
-        let vendor = |place: &Place| self.platforms[usize::from(*place)].vendor.as_str();
-        let named: BTreeSet<&str> = cases
-            .iter()
-            .filter(|((_, role), case)| *role == Role::Affected && !case.is_vague())
-            .map(|((place, _), _)| vendor(place))
-            .collect();
-        for ((place, role), mut case) in cases.iter().map(|(who, case)| (*who, case.clone())) {
-            // "Several products of the vendor" says nothing more where they are named.
-            if case.confidence < LEAST || (case.is_vague() && named.contains(vendor(&place))) {
-                continue;
-            }
-            case.evidence.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-            case.evidence.dedup_by(|a, b| a.1 == b.1);
-            case.evidence.truncate(EVIDENCE_MAX);
-            let evidence: Vec<Evidence> = case.evidence.into_iter().map(|(_, evidence)| evidence).collect();
-            let entry = &self.platforms[usize::from(place)];
-            let id = &entry.same_as.map_or(entry, |twin| &self.platforms[usize::from(twin)]).id;
-            let tag = Tag { platform: id.clone(), role, confidence: case.confidence, evidence };
-            match tags.get_mut(id) {
-                // Whatever it is mentioned as besides, it is affected.
-                Some(kept) if (kept.role, -kept.confidence) <= (tag.role, -tag.confidence) => {}
-                _ => drop(tags.insert(id, tag)),
-            }
-        }
-        tags.into_values().collect()
-    }
-}
-
-fn add(cases: &mut Cases, who: (Place, Role), weight: f64, evidence: Evidence) {
-    let case = cases.entry(who).or_default();
-    case.confidence = case.confidence.max(weight);
-    // Enough to keep the strongest, and no more than a hostile text may make us hold.
-    if case.evidence.len() < 4 * EVIDENCE_MAX {
-        case.evidence.push((weight, evidence));
     }
 }
 

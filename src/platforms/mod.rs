@@ -11,6 +11,7 @@
 //! To add a platform, add a `[[platform]]` to `platforms.toml` with sentences that must be tagged with it (`hits`)
 //! and that must not (`misses`); a test runs both. Nothing here fetches, guesses by a model, or depends on order.
 
+mod cases;
 pub mod catalog;
 mod check;
 mod context;

@@ -2,9 +2,9 @@
 //!
 //! Rule: a CPE either is of a platform or is not; only names written for people are compared by their words.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Category};
 use super::fold::fold_name;
 use super::index::Place;
 use crate::model::platform::Product;
@@ -18,6 +18,8 @@ pub(super) struct Products {
     cpes: HashMap<String, Vec<(String, bool, Place)>>,
     /// By folded `vendor/product`.
     kev: HashMap<String, Vec<(String, Place)>>,
+    /// The entries that stand for a vendor as a whole.
+    wholes: HashSet<Place>,
 }
 
 /// A platform that structured data names.
@@ -30,18 +32,21 @@ pub(super) struct Named {
 }
 
 /// What the structured tables say of a product.
-pub(super) enum Answer {
-    /// These platforms, perhaps none.
-    Known(Vec<Named>),
-    /// Nothing: compare this name, written for people, by its words.
-    Ask(String),
+pub(super) struct Answer {
+    /// The platforms that it is.
+    pub(super) named: Vec<Named>,
+    /// Where the tables know no more than its vendor: the name, written for people, to compare by its words.
+    pub(super) ask: Option<String>,
 }
 
 impl Products {
     pub(super) fn new(catalog: &Catalog) -> Self {
-        let mut products = Self { cpes: HashMap::new(), kev: HashMap::new() };
+        let mut products = Self { cpes: HashMap::new(), kev: HashMap::new(), wholes: HashSet::new() };
         for (place, platform) in catalog.iter().enumerate() {
             let place = Place::try_from(place).unwrap_or(Place::MAX);
+            if platform.category == Category::Vendor {
+                products.wholes.insert(place);
+            }
             for (vendor, product) in platform.cpes.iter().filter_map(|cpe| cpe.split_once(':')) {
                 let begins = product.ends_with('*');
                 let entry = (product.trim_end_matches('*').to_owned(), begins, place);
@@ -59,23 +64,25 @@ impl Products {
     /// What `product` is.
     pub(super) fn answer(&self, product: &Product) -> Answer {
         if [&product.vendor, &product.product, &product.cpe].iter().any(|part| part.len() > NAME_MAX) {
-            return Answer::Known(Vec::new());
+            return Answer { named: Vec::new(), ask: None };
         }
         let mut named = Vec::new();
         if let Some((vendor, name)) = cpe_core(&product.cpe) {
             named.extend(self.by_cpe(&vendor, &name, product.cpe.trim()));
         }
         named.extend(self.by_kev(&product.vendor, &product.product));
-        if !named.is_empty() {
-            return Answer::Known(named);
+        if !self.is_product(&named) {
+            named.extend(self.by_cpe(&cpe_part(&product.vendor), &cpe_part(&product.product), &shown(product)));
         }
-        named.extend(self.by_cpe(&cpe_part(&product.vendor), &cpe_part(&product.product), &shown(product)));
         let for_machines =
-            !product.product.is_empty() && !product.product.contains(|c: char| c.is_whitespace() || c.is_uppercase());
-        if !named.is_empty() || product.product.is_empty() || (for_machines && product.product.contains('_')) {
-            return Answer::Known(named);
-        }
-        Answer::Ask(shown(product))
+            !product.product.contains(|c: char| c.is_whitespace() || c.is_uppercase()) && product.product.contains('_');
+        let ask = !self.is_product(&named) && !product.product.is_empty() && !for_machines;
+        Answer { named, ask: ask.then(|| shown(product)) }
+    }
+
+    /// Whether a product is among them, not just its vendor.
+    fn is_product(&self, named: &[Named]) -> bool {
+        named.iter().any(|named| !self.wholes.contains(&named.platform))
     }
 
     fn by_cpe(&self, vendor: &str, product: &str, matched: &str) -> Vec<Named> {

@@ -177,8 +177,13 @@ mod tests {
     #[test]
     fn what_touches_a_platform_is_about_its_category_and_what_mentions_it_is_not() {
         let topics = Topics::new(&Catalog::built_in());
-        let tag =
-            |role| Tag { platform: PlatformId("datto-rmm".to_owned()), role, confidence: 1.0, evidence: Vec::new() };
+        let tag = |role| Tag {
+            platform: PlatformId("datto-rmm".to_owned()),
+            role,
+            under: None,
+            confidence: 1.0,
+            evidence: Vec::new(),
+        };
         let found = topics.about("Flaw", "", &[tag(Role::Affected)]);
         assert_eq!((found[0].topic, found[0].because.as_str()), (Topic::RemoteAccess, "it touches datto-rmm"));
         assert!(topics.about("Flaw", "", &[tag(Role::Mentioned)]).is_empty());

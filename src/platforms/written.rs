@@ -6,7 +6,9 @@ use crate::config::fault::{ConfigError, Fault, closest};
 use crate::model::text::truncate;
 
 const REQUIRED: [&str; 6] = ["id", "name", "vendor", "category", "aliases", "hits"];
-const LISTS: [&str; 10] = ["aliases", "former", "weak", "near", "not", "exact", "cpes", "kev", "hits", "misses"];
+/// The keys that hold lists.
+pub(super) const LISTS: [&str; 12] =
+    ["aliases", "former", "weak", "near", "not", "exact", "cpes", "kev", "advisories", "hosts", "hits", "misses"];
 const OTHERS: [&str; 6] = ["id", "name", "vendor", "category", "same_as", "host"];
 
 /// A value and the line it stands on.

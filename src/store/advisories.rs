@@ -111,7 +111,9 @@ fn write_revision(
         tx.execute(CVE, &[cve.as_str().into(), id.0.as_str().into()])?;
     }
     for tag in content.affected() {
-        tx.execute(TAG, &[id.0.as_str().into(), tag.platform.0.as_str().into(), tag.confidence.into()])?;
+        for platform in std::iter::once(&tag.platform).chain(&tag.under) {
+            tx.execute(TAG, &[id.0.as_str().into(), platform.0.as_str().into(), tag.confidence.into()])?;
+        }
     }
     Ok(())
 }

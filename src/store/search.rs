@@ -61,8 +61,9 @@ fn text(content: &Content, drafts: &[Draft]) -> String {
 }
 
 fn facets(content: &Content, drafts: &[Draft]) -> String {
-    let mut all: BTreeSet<String> = content.platforms().map(|id| Facet::Platform(&id.0).word()).collect();
-    all.extend(content.tags.iter().map(|tag| Facet::Named(&tag.platform.0).word()));
+    let mut all: BTreeSet<String> = content.reached().into_iter().map(|id| Facet::Platform(&id.0).word()).collect();
+    let named = content.reached().into_iter().chain(content.tags.iter().map(|tag| &tag.platform));
+    all.extend(named.map(|id| Facet::Named(&id.0).word()));
     all.extend(content.topics.iter().map(|about| Facet::Topic(about.topic).word()));
     all.insert(Facet::Severity(content.severity).word());
     if content.exploitation.exploited {

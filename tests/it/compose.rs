@@ -60,7 +60,13 @@ fn name(id: &PlatformId) -> String {
 
 fn tag(platform: &str, field: Field, matched: &str) -> Tag {
     let evidence = Evidence { field, matched: matched.to_owned(), alias: matched.to_lowercase(), offset: 0 };
-    Tag { platform: PlatformId(platform.to_owned()), role: Role::Affected, confidence: 0.95, evidence: vec![evidence] }
+    Tag {
+        platform: PlatformId(platform.to_owned()),
+        role: Role::Affected,
+        under: None,
+        confidence: 0.95,
+        evidence: vec![evidence],
+    }
 }
 
 fn reference(name: &str, url: &str) -> Reference {

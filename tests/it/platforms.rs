@@ -9,7 +9,7 @@ mod hostile;
 use std::sync::LazyLock;
 
 use rattlewatch::model::platform::{Field, PlatformId, Product, Role, Tag};
-use rattlewatch::platforms::{Catalog, Matcher, TagInput};
+use rattlewatch::platforms::{Catalog, Category, Matcher, TagInput};
 
 static MATCHER: LazyLock<Matcher> = LazyLock::new(|| Matcher::new(&Catalog::built_in()));
 
@@ -25,8 +25,7 @@ fn ids(title: &str, text: &str) -> Vec<String> {
 fn product_ids(vendor: &str, product: &str, cpe: &str) -> Vec<String> {
     let products =
         [Product { vendor: vendor.to_owned(), product: product.to_owned(), cpe: cpe.to_owned(), ..Product::default() }];
-    let tags = MATCHER.tag(&TagInput { products: &products, ..TagInput::default() });
-    tags.into_iter().map(|tag| tag.platform.0).collect()
+    in_role(Role::Affected, &TagInput { products: &products, ..TagInput::default() })
 }
 
 #[test]
@@ -35,8 +34,10 @@ fn every_platform_finds_its_hits_and_leaves_its_misses() {
     for platform in &Catalog::built_in() {
         let id = platform.same_as.as_ref().unwrap_or(&platform.id);
         let tagged = |title: &str, text: &str| tags(title, text).iter().any(|tag| tag.platform == *id);
+        // A vendor's name alone says it in titles only.
+        let in_text = platform.category != Category::Vendor;
         for hit in &platform.hits {
-            if !tagged(hit, "") || !tagged("", hit) {
+            if !tagged(hit, "") || (in_text && !tagged("", hit)) {
                 wrong.push(format!("{} is not found in: {hit}", platform.id));
             }
         }
@@ -187,6 +188,48 @@ fn names_of_the_kev_catalog_are_read() {
     assert_eq!(product_ids("Acme", "Word", ""), Vec::<String>::new());
 }
 
+fn in_role(role: Role, input: &TagInput<'_>) -> Vec<String> {
+    let tags = MATCHER.tag(input).into_iter().filter(|tag| tag.role == role);
+    tags.map(|tag| tag.platform.0).collect()
+}
+
+#[test]
+fn a_vendor_as_a_whole_is_tagged_where_none_of_its_platforms_is() {
+    let title = |title| TagInput { title, ..TagInput::default() };
+    assert_eq!(
+        in_role(Role::Affected, &title("Fortinet Releases Security Updates for Multiple Products")),
+        ["fortinet"]
+    );
+    assert_eq!(in_role(Role::Affected, &title("Fortinet FortiOS runs code")), ["fortigate"]);
+    let fortios = tags("Fortinet FortiOS runs code", "");
+    assert_eq!(fortios[0].under, Some(PlatformId("fortinet".to_owned())), "whoever asked for the vendor hears of it");
+    assert_eq!(
+        in_role(Role::Affected, &title("Advisory cisco-sa-asaftd-bypass-KkNvXyKW is updated")),
+        ["cisco-asa-ftd"]
+    );
+    let text = |text| TagInput { text, ..TagInput::default() };
+    assert_eq!(in_role(Role::Affected, &text("A page of Fortinet tells more")), Vec::<String>::new());
+    assert_eq!(in_role(Role::Affected, &text("See FG-IR-26-112 for versions")), ["fortinet"]);
+    let fortisoar = [Product { cpe: "cpe:2.3:a:fortinet:fortisoar:7.5:*:*:*:*:*:*:*".into(), ..Product::default() }];
+    let by_product = TagInput { products: &fortisoar, ..TagInput::default() };
+    assert_eq!(in_role(Role::Affected, &by_product), ["fortinet"]);
+    let spelled = [Product { vendor: "Fortinet".into(), product: "FortiOS 7.4".into(), ..Product::default() }];
+    assert_eq!(in_role(Role::Affected, &TagInput { products: &spelled, ..TagInput::default() }), ["fortigate"]);
+}
+
+#[test]
+fn a_page_on_a_vendors_own_host_speaks_of_the_vendor() {
+    let page = |title, link| TagInput { title, link, ..TagInput::default() };
+    let fortinet = "https://www.fortiguard.com/psirt/FG-IR-26-112";
+    assert_eq!(in_role(Role::Affected, &page("Notice of 3 May", fortinet)), ["fortinet"]);
+    assert_eq!(in_role(Role::Affected, &page("Overflow in FortiOS", fortinet)), ["fortigate"]);
+    for other in
+        ["https://fortiguard.com.example/psirt", "https://notfortiguard.com/", "fortiguard.com", "", "https://"]
+    {
+        assert_eq!(in_role(Role::Affected, &page("Notice of 3 May", other)), Vec::<String>::new(), "{other}");
+    }
+}
+
 #[test]
 fn a_vendors_own_feed_speaks_of_its_only_platform() {
     let only = [PlatformId("n-central".to_owned())];
@@ -212,7 +255,7 @@ fn evidence_shows_the_words_as_published_and_where() {
 #[test]
 fn confidence_grows_from_text_to_title_to_structured_data() {
     let by = |title, text, products: &[Product]| {
-        MATCHER.tag(&TagInput { title, text, products, source_platforms: &[] })[0].confidence
+        MATCHER.tag(&TagInput { title, text, products, ..TagInput::default() })[0].confidence
     };
     let product = Product { cpe: "fortinet:fortios".to_owned(), ..Product::default() };
     let weak = by("", "Cisco says that the FTD is affected", &[]);

@@ -58,6 +58,7 @@ async fn publish(store: &Store, severity: Severity, exploited: bool, platforms: 
     let tags = platforms.into_iter().map(|platform| Tag {
         platform,
         role: Role::Affected,
+        under: None,
         confidence: 0.9,
         evidence: Vec::new(),
     });

@@ -89,6 +89,35 @@ async fn what_attackers_bring_along_is_found_and_mailed_to_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asked_for_all_of_a_vendor_hears_of_each_of_its_platforms_once() {
+    for engine in engines() {
+        let name = engine.name;
+        let stage = Stage::on(engine).await;
+        stage.program.ok(&[
+            "subscriber",
+            "add",
+            "all@msp.example",
+            "--platform",
+            "connectwise",
+            "--platform",
+            "screenconnect",
+        ]);
+        stage.program.ok(&["subscriber", "add", "other@msp.example", "--platform", "connectwise-psa"]);
+        stage.publish(&[FLAW]);
+        assert_eq!(stage.recipients(), ["all@msp.example"], "{name}");
+        let mail = stage.smtp.messages()[0].text().replace("=\r\n", "");
+        let mail = mail.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            mail.contains("because you run ConnectWise ScreenConnect (the title says 'ScreenConnect')."),
+            "{name}: {mail}"
+        );
+        stage.publish(&[FLAW, ("9", "ConnectWise changes the certificates of its products", "Install the new ones.")]);
+        assert_eq!(stage.recipients(), ["all@msp.example", "all@msp.example"], "{name}");
+        assert_eq!(stage.listed(&["--platform", "connectwise"]).len(), 2, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_match_that_was_accepted_stays_away() {
     for engine in engines() {
         let name = engine.name;

@@ -53,6 +53,7 @@ struct Line {
     title: String,
     text: String,
     products: Vec<Product>,
+    link: String,
 }
 
 pub(super) fn main(global: &Global, arguments: &Arguments) -> Outcome {
@@ -94,7 +95,7 @@ fn text(matcher: &Matcher, input: Box<dyn Read>, out: &mut impl Write) -> Result
     input.take(MOST).read_to_end(&mut bytes)?;
     let all = String::from_utf8_lossy(&bytes);
     let (title, text) = all.split_once('\n').unwrap_or((&all, ""));
-    let input = TagInput { title: title.trim(), text, products: &[], source_platforms: &[] };
+    let input = TagInput { title: title.trim(), text, ..TagInput::default() };
     writeln!(out, "{}", tagged(matcher, Value::Null, &input))?;
     Ok(())
 }
@@ -103,13 +104,20 @@ fn text(matcher: &Matcher, input: Box<dyn Read>, out: &mut impl Write) -> Result
 fn tagged(matcher: &Matcher, id: Value, input: &TagInput<'_>) -> Value {
     let tags = matcher.tag(input);
     let topics = matcher.topics(input, &tags);
-    let (platforms, mentioned): (Vec<Tag>, Vec<Tag>) = tags.into_iter().partition(|tag| tag.role == Role::Affected);
+    let of = |role| tags.iter().filter(|tag| tag.role == role).collect::<Vec<&Tag>>();
+    let (platforms, mentioned) = (of(Role::Affected), of(Role::Mentioned));
     json!({ "id": id, "platforms": platforms, "mentioned": mentioned, "topics": topics })
 }
 
 fn lines(matcher: &Matcher, input: impl BufRead, out: &mut impl Write) -> Result<(), Failure> {
     each_line(input, |line: Line| {
-        let input = TagInput { title: &line.title, text: &line.text, products: &line.products, source_platforms: &[] };
+        let input = TagInput {
+            title: &line.title,
+            text: &line.text,
+            products: &line.products,
+            link: &line.link,
+            ..TagInput::default()
+        };
         Ok(writeln!(out, "{}", tagged(matcher, line.id, &input))?)
     })
 }

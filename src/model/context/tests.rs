@@ -21,7 +21,13 @@ fn tunnel() -> Content {
         kind: AdvisoryKind::Vulnerability,
         severity: Severity::Critical,
         cves: CveId::find_all("CVE-2026-0001"),
-        tags: vec![Tag { platform: PlatformId("acme-tunnel".into()), role: Role::Affected, confidence: 0.9, evidence }],
+        tags: vec![Tag {
+            platform: PlatformId("acme-tunnel".into()),
+            role: Role::Affected,
+            under: None,
+            confidence: 0.9,
+            evidence,
+        }],
         exploitation: Exploitation {
             exploited: true,
             kev: Some(KevFacts { added: "2026-01-05".into(), due: "2026-01-26".into(), ..KevFacts::default() }),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::advisory::{AdvisoryKind, Content, Exploitation, Reference};
 use crate::model::draft::Draft;
 use crate::model::facts::Facts;
-use crate::model::platform::{PlatformId, Role, Tag};
+use crate::model::platform::{PlatformId, Tag};
 use crate::model::text;
 use crate::model::topic::{About, Topic};
 use crate::pipeline::facts;
@@ -75,7 +75,7 @@ fn tags(drafts: &[Draft]) -> Vec<Tag> {
             None => drop(merged.insert(&tag.platform, tag.clone())),
             // Whatever it is mentioned as elsewhere, it is affected.
             Some(known) if known.role != tag.role => {
-                if tag.role == Role::Affected {
+                if tag.role < known.role {
                     known.clone_from(tag);
                 }
             }

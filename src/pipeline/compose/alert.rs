@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::reader::{Footer, Touched, concerns, footer, names, touched};
+use super::reader::{Footer, Touched, concerns, footer, matched, names, touched};
 use super::render::ground;
 use super::text::{at, cut, header, link, list, shorten, unanswered, zone};
 use super::{Alert, Envelope};
@@ -101,8 +101,7 @@ pub fn view(input: &Alert<'_>, listed: usize) -> View {
     let concerns = concerns(content, input.wish);
     let (lead, note) = lead(input.event.kind, content, &whom(&mine, yours, &concerns));
     let title = title(content);
-    let footer =
-        footer(&input.envelope, input.wish, Some((if yours { &mine[..] } else { &[] }, &concerns)), input.name);
+    let footer = footer(&input.envelope, input.wish, Some((&matched(&platforms), &concerns)), input.name);
     let subject = subject(input, &platforms);
     let platforms_more = platforms.len().saturating_sub(listed);
     platforms.truncate(listed);

@@ -6,7 +6,7 @@ use super::Envelope;
 use super::text::{cut, link, list};
 use crate::model::advisory::Content;
 use crate::model::audience::{Floor, Wish};
-use crate::model::platform::{Evidence, Field, PlatformId};
+use crate::model::platform::{Evidence, Field, PlatformId, Tag};
 use crate::model::topic::About;
 
 /// A platform that an advisory touches.
@@ -24,7 +24,8 @@ pub struct Touched {
 
 /// The platforms touched: the reader's first, the surest first.
 pub fn touched(content: &Content, wish: &Wish, name: &dyn Fn(&PlatformId) -> String) -> Vec<Touched> {
-    let mut tags: Vec<_> = content.affected().map(|tag| (wish.platforms.contains(&tag.platform), tag)).collect();
+    let asked = |tag: &Tag| std::iter::once(&tag.platform).chain(&tag.under).any(|id| wish.platforms.contains(id));
+    let mut tags: Vec<_> = content.affected().map(|tag| (asked(tag), tag)).collect();
     tags.sort_by(|(yours, tag), (theirs, other)| {
         theirs.cmp(yours).then(other.confidence.total_cmp(&tag.confidence)).then(tag.platform.cmp(&other.platform))
     });
@@ -44,6 +45,11 @@ pub fn names(touched: &[Touched]) -> (Vec<String>, bool) {
         true => (touched.iter().map(|one| one.name.clone()).collect(), false),
         false => (yours, true),
     }
+}
+
+/// The reader's platforms among those touched, each with the words by which it was matched.
+pub fn matched(touched: &[Touched]) -> Vec<String> {
+    touched.iter().filter(|one| one.yours).map(|one| format!("{} ({})", one.name, one.why)).collect()
 }
 
 /// The topics of an advisory that the reader asked for, and why we say that it is about them.
@@ -67,6 +73,7 @@ fn because(evidence: &[Evidence]) -> String {
             Field::Text => format!("the text says '{words}'"),
             Field::Product => format!("the product data name '{words}'"),
             Field::Source => "the source covers this vendor only".to_owned(),
+            Field::Link => format!("it stands on the vendor's own page, {words}"),
         };
         if !said.contains(&clause) && said.len() < 2 {
             said.push(clause);

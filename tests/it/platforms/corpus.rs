@@ -4,11 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-use rattlewatch::model::platform::{Product, Role};
-use rattlewatch::platforms::TagInput;
+use rattlewatch::model::platform::{Product, Role, Tag};
+use rattlewatch::platforms::{Catalog, Category, TagInput};
 
 use super::MATCHER;
+
+static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::built_in);
 
 /// What was expected and what was said.
 #[derive(Default)]
@@ -59,8 +62,9 @@ fn recorded(path: &str) -> Option<PathBuf> {
 }
 
 fn said(title: &str, text: &str, products: &[Product]) -> BTreeSet<String> {
-    let tags = MATCHER.tag(&TagInput { title, text, products, source_platforms: &[] });
-    tags.into_iter().filter(|tag| tag.role == Role::Affected).map(|tag| tag.platform.0).collect()
+    let tags = MATCHER.tag(&TagInput { title, text, products, ..TagInput::default() });
+    let product = |tag: &Tag| CATALOG.get(&tag.platform.0).is_none_or(|platform| platform.category != Category::Vendor);
+    tags.into_iter().filter(|tag| tag.role == Role::Affected && product(tag)).map(|tag| tag.platform.0).collect()
 }
 
 #[test]
