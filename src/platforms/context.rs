@@ -337,7 +337,8 @@ const LIKENS: [&str; 14] = [
 pub(super) fn takes_plug(text: &str, end: usize) -> bool {
     let after = text[end..].strip_prefix(' ').unwrap_or("");
     let ends = |at: &usize| matches!(after.as_bytes()[*at], b'.' | b',' | b';' | b':' | b'(' | b'\n');
-    let clause = &after[..(0..after.len().min(SENTENCE_MAX)).find(ends).unwrap_or(0)];
+    let most = after.floor_char_boundary(SENTENCE_MAX);
+    let clause = &after[..(0..most).find(ends).unwrap_or(most)];
     let starts = std::iter::once(0).chain(clause.match_indices(' ').map(|(at, _)| at + 1)).take(PLUGS_IN_WITHIN);
     starts.into_iter().any(|at| PLUGS_IN.iter().any(|word| begins_with(&clause[at..], word)))
 }

@@ -32,10 +32,12 @@ pub(super) fn fold(text: &str) -> Folded {
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         folded.note(at);
-        let run = bytes[at..].iter().take_while(|byte| folds_to_itself(**byte)).count();
+        let run = plain_run(&bytes[at..]);
         if run > 0 {
             folded.line_ends = 0;
+            let start = folded.text.len();
             folded.text.push_str(&text[at..at + run]);
+            folded.text[start..].make_ascii_lowercase();
             at += run;
             continue;
         }
@@ -163,10 +165,29 @@ impl Folded {
     }
 }
 
-/// Whether a byte stands for itself in folded text.
-const fn folds_to_itself(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'!'..=b'%' | b'\''..=b',' | b'.' | b'/' | b':'..=b'@' | b'['..=b'^' | b'`' | b'{'..=b'~')
+/// How many bytes at the head of `bytes` only change their case: most of any prose, single spaces included.
+fn plain_run(bytes: &[u8]) -> usize {
+    let mut run = 0;
+    while let Some(&byte) = bytes.get(run) {
+        let single = || run > 0 && byte == b' ' && bytes.get(run + 1).is_some_and(|next| PLAIN[usize::from(*next)]);
+        if !PLAIN[usize::from(byte)] && !single() {
+            break;
+        }
+        run += 1;
+    }
+    run
 }
+
+/// The bytes that stand for themselves in folded text, but for their case.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte: u8 = b'!';
+    while byte <= b'~' {
+        plain[byte as usize] = !matches!(byte, b'&' | b'-' | b'_');
+        byte += 1;
+    }
+    plain
+};
 
 /// How far to either side a word is looked through for Latin letters, in characters.
 const WORD_MAX: usize = 40;
