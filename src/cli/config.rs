@@ -18,6 +18,8 @@ pub(super) enum Command {
     },
     /// Check settings, sources and platforms without starting anything
     Check,
+    /// The DNS records that the keys which sign mails need
+    Dkim,
 }
 
 pub(super) fn main(global: &Global, command: &Command) -> Outcome {
@@ -47,7 +49,19 @@ pub(super) fn main(global: &Global, command: &Command) -> Outcome {
             }
             output::raw(&table.render());
         }
+        Command::Dkim => {
+            let keys = start::dkim_keys(&settings)?;
+            for key in &keys {
+                output::line(&format!("{}  TXT  \"{}\"", key.record_name(), key.record()));
+            }
+            if keys.is_empty() {
+                output::line(
+                    "No key signs mails: dkim_keys is not set. `openssl genrsa -out dkim.pem 2048` makes one.",
+                );
+            }
+        }
         Command::Check => {
+            start::dkim_keys(&settings)?;
             let catalog = start::catalog(&settings)?;
             let sources = start::sources(&settings, &catalog)?;
             let enabled = sources.iter().filter(|source| source.enabled).count();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 
 use super::{Failure, Global, Outcome};
+use crate::channels::email::dkim::Dkim;
 use crate::channels::email::{Email, Phases, Sender, SmtpRelay, TlsMode};
 use crate::channels::{Channel, file::Outbox};
 use crate::config::settings::{self, Database, LogFormat, Overrides, Settings, Smtp, SmtpTls};
@@ -127,7 +128,20 @@ pub(super) fn channel(settings: &Settings) -> Result<Arc<dyn Channel>, Failure> 
         return Ok(Arc::new(Outbox::new(settings.data_dir.join("outbox"), sender)));
     };
     let email = Email::new(relay(smtp)?, sender, Phases::default(), settings.smtp_connections);
-    Ok(Arc::new(email.map_err(|reason| Failure::Usage(format!("smtp_url: {reason}")))?))
+    let email = email.map_err(|reason| Failure::Usage(format!("smtp_url: {reason}")))?;
+    Ok(Arc::new(email.signed_by(dkim_keys(settings)?)))
+}
+
+/// The keys that sign mails.
+pub(super) fn dkim_keys(settings: &Settings) -> Result<Vec<Dkim>, Failure> {
+    let domain = sender(settings)?.address.domain().to_owned();
+    let mut keys = Vec::new();
+    for (selector, path) in &settings.dkim_keys {
+        let refuse = |reason: String| Failure::Usage(format!("dkim_keys: {}: {reason}", path.display()));
+        let pem = std::fs::read(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+        keys.push(Dkim::new(&domain, selector, &pem).map_err(refuse)?);
+    }
+    Ok(keys)
 }
 
 /// Who letters are from.

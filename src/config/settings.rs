@@ -172,6 +172,8 @@ pub struct Settings {
     pub mail_from: Mailbox,
     /// Where answers go; absent: to the sender.
     pub reply_to: Option<Mailbox>,
+    /// Selectors and PEM files of the keys that sign mails.
+    pub dkim_keys: Vec<(String, PathBuf)>,
     /// The file to use in place of [`super::sources::BUILT_IN`].
     pub sources: Option<PathBuf>,
     /// Ids and sets of sources to switch on.
@@ -262,6 +264,7 @@ impl Reader {
         let smtp_connections = self.value("smtp_connections", None, values::at_once);
         let mail_from = self.value("mail_from", None, values::mailbox);
         let reply_to = self.value("reply_to", None, values::mailbox);
+        let dkim_keys = self.value("dkim_keys", None, values::named_files);
         let sources = self.value("sources", None, values::file);
         let sources_on = self.value("sources_on", None, values::names);
         let sources_off = self.value("sources_off", None, values::names);
@@ -285,6 +288,7 @@ impl Reader {
             smtp_connections: smtp_connections?,
             mail_from: mail_from?,
             reply_to,
+            dkim_keys: dkim_keys.unwrap_or_default(),
             sources,
             sources_on: sources_on?,
             sources_off: sources_off?,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod address;
+mod dkim;
 mod faults;
 mod file;
 mod mime;

@@ -1,7 +1,7 @@
 //! Mail by SMTP: settings, time limits and the [`Email`] channel.
 //!
 //! ```text
-//! Message -> mime (bytes) -> smtp (transaction, kept connections) -> connection (limits) -> relay
+//! Message -> mime (bytes) -> dkim -> smtp (transaction, kept connections) -> connection (limits) -> relay
 //!                                    reply (what an answer means) -> Outcome
 //! ```
 //!
@@ -16,6 +16,7 @@ use crate::model::address::EmailAddress;
 use crate::model::delivery::{Message, Outcome};
 
 mod connection;
+pub mod dkim;
 mod header;
 mod mime;
 mod quoted;
@@ -129,12 +130,13 @@ impl Phases {
 /// The mail channel.
 pub struct Email {
     sender: Sender,
+    keys: Vec<dkim::Dkim>,
     smtp: Arc<smtp::Smtp>,
 }
 
 impl fmt::Debug for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Email").field("sender", &self.sender).finish_non_exhaustive()
+        f.debug_struct("Email").field("sender", &self.sender).field("keys", &self.keys).finish_non_exhaustive()
     }
 }
 
@@ -163,7 +165,13 @@ impl Email {
             ));
         }
         let smtp = smtp::Smtp::new(relay, sender.address.domain(), phases, connections)?;
-        Ok(Self { sender, smtp })
+        Ok(Self { sender, keys: Vec::new(), smtp })
+    }
+
+    /// Signs each mail by all of these keys.
+    #[must_use]
+    pub fn signed_by(self, keys: Vec<dkim::Dkim>) -> Self {
+        Self { keys, ..self }
     }
 
     async fn deliver(&self, message: &Message) -> Outcome {
@@ -172,7 +180,8 @@ impl Email {
             Ok(to) => to,
             Err(reason) => return never(reason),
         };
-        let mail = match render(message, &self.sender) {
+        let signed = |mail| dkim::signed(&self.keys, mail, message.date.seconds());
+        let mail = match render(message, &self.sender).and_then(signed) {
             Ok(mail) => mail,
             Err(reason) => return never(reason),
         };

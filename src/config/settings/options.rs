@@ -84,7 +84,7 @@ impl Setting {
 use Preset::{Absent, Value};
 
 /// Every setting, in the order in which people meet them.
-pub const SETTINGS: [Setting; 22] = [
+pub const SETTINGS: [Setting; 23] = [
     Setting::text("data_dir", Value("data"), "The folder of the database and of mail that is not sent."),
     Setting::secret(
         "database_url",
@@ -128,6 +128,12 @@ pub const SETTINGS: [Setting; 22] = [
         "reply_to",
         Absent("answers go to the sender"),
         "Where answers to mails go: `ADDRESS` or `NAME <ADDRESS>`.",
+    ),
+    Setting::list(
+        "dkim_keys",
+        Absent("mails are not signed here; the relay may do it"),
+        "Keys that sign each mail for the domain of `mail_from`, each as `SELECTOR=PATH` of a PEM file (Ed25519, or RSA of \
+         2048 bits, which every mailbox provider checks). `rattlewatch config dkim` says which DNS records they need.",
     ),
     Setting::text(
         "sources",

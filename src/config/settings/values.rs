@@ -286,6 +286,17 @@ pub(super) fn keys(text: &str) -> Result<BTreeMap<String, Secret>, String> {
         .collect()
 }
 
+/// `NAME=PATH`, separated by commas.
+pub(super) fn named_files(text: &str) -> Result<Vec<(String, PathBuf)>, String> {
+    names(text)?
+        .into_iter()
+        .map(|pair| match pair.split_once('=').map(|(name, path)| (name.trim(), path.trim())) {
+            Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), file(path)?)),
+            _ => Err(format!("{} is not NAME=PATH; write rw1=/etc/rattlewatch/dkim.pem", quoted(&pair))),
+        })
+        .collect()
+}
+
 /// A web or a mail address.
 pub(super) fn heartbeat(text: &str) -> Result<Heartbeat, String> {
     if let Some(address) = mail_address(text.trim().trim_start_matches("mailto:")) {

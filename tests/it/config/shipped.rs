@@ -7,7 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta};
 use rattlewatch::config::sources::{BUILT_IN, Known, Source, SourceKind, parse};
 use rattlewatch::formats;
-use rattlewatch::platforms::Catalog;
+use rattlewatch::platforms::{Catalog, Category};
 
 /// Vendors' sources that speak of more than the platforms of the catalog: a single platform would be put on everything.
 const SPEAKS_OF_MORE: [&str; 9] = [
@@ -219,7 +219,7 @@ fn way(source: &Source) -> &'static str {
 /// A row for each vendor of the catalog.
 fn vendor_rows(sources: &[Source], catalog: &Catalog) -> String {
     let mut vendors: BTreeMap<(String, &str), (usize, bool)> = BTreeMap::new();
-    for platform in catalog.iter() {
+    for platform in catalog.iter().filter(|platform| platform.category != Category::Vendor) {
         let entry = vendors.entry((platform.vendor.to_lowercase(), &platform.vendor)).or_default();
         entry.0 += 1;
         entry.1 |= !platform.cpes.is_empty() || !platform.kev.is_empty();
