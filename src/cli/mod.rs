@@ -7,8 +7,10 @@ mod demo;
 mod digest;
 mod healthcheck;
 mod import;
+mod outbox;
 mod output;
 mod run;
+mod send_test;
 mod serve;
 mod sources;
 mod start;
@@ -73,6 +75,11 @@ enum Command {
     Subscriber(subscriber::Command),
     /// Show the digest that a subscriber would get now
     Digest(digest::Arguments),
+    /// What waits to be mailed and what was given up: look, queue again, drop
+    #[command(subcommand)]
+    Outbox(outbox::Command),
+    /// Send one mail to an address by the settings in force
+    SendTest(send_test::Arguments),
     /// Show or check the settings
     #[command(subcommand)]
     Config(config::Command),
@@ -133,6 +140,8 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Advisories(command) => advisories::main(global, command),
         Command::Subscriber(command) => subscriber::main(global, command),
         Command::Digest(arguments) => digest::main(global, arguments),
+        Command::Outbox(command) => outbox::main(global, command),
+        Command::SendTest(arguments) => send_test::main(global, arguments),
         Command::Config(command) => config::main(global, command),
         Command::Healthcheck(arguments) => healthcheck::main(global, arguments),
         Command::Demo(arguments) => demo::main(arguments),

@@ -153,7 +153,8 @@ async fn record(
 }
 
 fn judge(context: &Context, claimed: &Claimed, outcome: Outcome, attempt: i64, after_lost_try: bool) -> Finished {
-    let verdict = deliver::verdict(outcome, attempt, claimed.created_at, context.clock.now());
+    let since = claimed.requeued_at.unwrap_or(claimed.created_at);
+    let verdict = deliver::verdict(outcome, attempt - claimed.spent, since, context.clock.now());
     match verdict.state {
         DeliveryState::Dead => error!(delivery.id = %claimed.id, "Gave up {}: {}", claimed.id, verdict.detail),
         DeliveryState::Queued => warn!(delivery.id = %claimed.id, "Will try {} again: {}", claimed.id, verdict.detail),

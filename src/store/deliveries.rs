@@ -24,7 +24,7 @@ macro_rules! claim {
             $order,
             " LIMIT CAST($4 AS BIGINT)) AND ",
             $due,
-            " RETURNING id, subscription, channel, kind, event_seq, payload, attempts, fence, created_at"
+            " RETURNING id, subscription, channel, kind, event_seq, payload, attempts, fence, created_at, requeued_at, spent"
         )
     };
 }
@@ -81,6 +81,10 @@ pub struct Claimed {
     pub fence: i64,
     /// When it was queued.
     pub created_at: Timestamp,
+    /// When somebody queued it again, after it was given up.
+    pub requeued_at: Option<Timestamp>,
+    /// Tries before that.
+    pub spent: i64,
 }
 
 /// Leases up to `limit` deliveries that are due, or whose sender went away, to `holder`.
@@ -200,7 +204,7 @@ pub fn finish(tx: &mut Tx<'_>, claimed: &Claimed, end: &Finished, now: Timestamp
 /// # Errors
 /// Fails where the database does.
 pub fn waiting(tx: &mut Tx<'_>, subscription: &str) -> Result<Vec<Claimed>, StoreError> {
-    let sql = "SELECT id, subscription, channel, kind, event_seq, payload, attempts, fence, created_at FROM deliveries
+    let sql = "SELECT id, subscription, channel, kind, event_seq, payload, attempts, fence, created_at, requeued_at, spent FROM deliveries
          WHERE subscription = $1 AND state = 'queued' ORDER BY id";
     tx.query(sql, &[subscription.into()])?.iter().map(claimed).collect()
 }
@@ -305,29 +309,44 @@ pub struct Shown {
     pub detail: String,
 }
 
+macro_rules! shown {
+    () => {
+        "SELECT d.id, s.email, d.kind, d.state, d.attempts, d.created_at, d.due_at, d.detail FROM deliveries d
+         JOIN subscriptions s ON s.id = d.subscription "
+    };
+}
+
 /// The newest deliveries, in one state or all.
 ///
 /// # Errors
 /// Fails where the database does.
 pub fn newest(tx: &mut Tx<'_>, state: Option<&str>, limit: i64) -> Result<Vec<Shown>, StoreError> {
-    let sql = "SELECT d.id, s.email, d.kind, d.state, d.attempts, d.created_at, d.due_at, d.detail FROM deliveries d
-         JOIN subscriptions s ON s.id = d.subscription WHERE (CAST($1 AS TEXT) IS NULL OR d.state = $1)
-         ORDER BY d.created_at DESC, d.id DESC LIMIT CAST($2 AS BIGINT)";
-    let rows = tx.query(sql, &[state.map(str::to_owned).into(), limit.into()])?;
-    rows.iter()
-        .map(|row| {
-            Ok(Shown {
-                id: row.text(0)?,
-                to: row.text(1)?,
-                kind: row.text(2)?,
-                state: row.text(3)?,
-                attempts: row.int(4)?,
-                created_at: row.time(5)?,
-                due_at: row.time(6)?,
-                detail: row.text(7)?,
-            })
-        })
-        .collect()
+    let sql = concat!(
+        shown!(),
+        "WHERE (CAST($1 AS TEXT) IS NULL OR d.state = $1) ORDER BY d.created_at DESC, d.id DESC LIMIT CAST($2 AS BIGINT)"
+    );
+    tx.query(sql, &[state.map(str::to_owned).into(), limit.into()])?.iter().map(shown).collect()
+}
+
+/// The delivery with this id.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn one(tx: &mut Tx<'_>, id: &str) -> Result<Option<Shown>, StoreError> {
+    tx.query_one(concat!(shown!(), "WHERE d.id = $1"), &[id.into()])?.as_ref().map(shown).transpose()
+}
+
+fn shown(row: &Row) -> Result<Shown, StoreError> {
+    Ok(Shown {
+        id: row.text(0)?,
+        to: row.text(1)?,
+        kind: row.text(2)?,
+        state: row.text(3)?,
+        attempts: row.int(4)?,
+        created_at: row.time(5)?,
+        due_at: row.time(6)?,
+        detail: row.text(7)?,
+    })
 }
 
 /// When an alert about `advisory` was accepted for `subscription`, if it was.
@@ -359,5 +378,7 @@ fn claimed(row: &Row) -> Result<Claimed, StoreError> {
         attempts: row.int(6)?,
         fence: row.int(7)?,
         created_at: row.time(8)?,
+        requeued_at: row.opt_time(9)?,
+        spent: row.int(10)?,
     })
 }

@@ -16,6 +16,7 @@ pub mod links;
 pub mod listing;
 pub mod meta;
 mod migrate;
+pub mod outbox;
 pub mod search;
 pub mod sources;
 pub mod subscriptions;

@@ -19,6 +19,7 @@ mod smtp;
 mod store;
 mod heard;
 mod recorded;
+mod outbox;
 mod story;
 mod tagging;
 mod clusters;

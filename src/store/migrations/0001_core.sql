@@ -220,6 +220,9 @@ CREATE TABLE deliveries (
     lease_until BIGINT,
     fence BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
+    -- When somebody queued it again, and the tries before that.
+    requeued_at BIGINT,
+    spent BIGINT NOT NULL DEFAULT 0,
     finished_at BIGINT,
     detail TEXT NOT NULL
 ) /* clustered */;
