@@ -5,6 +5,7 @@ mod advisories;
 mod config;
 mod demo;
 mod digest;
+mod doctor;
 mod healthcheck;
 mod import;
 mod outbox;
@@ -83,6 +84,8 @@ enum Command {
     /// Show or check the settings
     #[command(subcommand)]
     Config(config::Command),
+    /// Look at database, disk, clock, relay, the sender's domain and sources, and say what to do
+    Doctor(doctor::Arguments),
     /// Ask a running server whether it is well (for containers)
     Healthcheck(healthcheck::Arguments),
     /// Play a week in a minute with sample advisories: no network and no settings needed
@@ -143,6 +146,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Outbox(command) => outbox::main(global, command),
         Command::SendTest(arguments) => send_test::main(global, arguments),
         Command::Config(command) => config::main(global, command),
+        Command::Doctor(arguments) => doctor::main(global, arguments),
         Command::Healthcheck(arguments) => healthcheck::main(global, arguments),
         Command::Demo(arguments) => demo::main(arguments),
     }

@@ -155,7 +155,7 @@ pub(super) fn sender(settings: &Settings) -> Result<Sender, Failure> {
     })
 }
 
-fn relay(smtp: &Smtp) -> Result<SmtpRelay, Failure> {
+pub(super) fn relay(smtp: &Smtp) -> Result<SmtpRelay, Failure> {
     let tls = match smtp.tls {
         SmtpTls::Plain => TlsMode::Plain,
         SmtpTls::Implicit => TlsMode::Implicit,

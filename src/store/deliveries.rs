@@ -358,6 +358,15 @@ pub fn alerted_at(tx: &mut Tx<'_>, subscription: &str, seq: i64) -> Result<Optio
     tx.query_one(sql, &[subscription.into(), seq.into()])?.map_or(Ok(None), |row| row.opt_time(0))
 }
 
+/// When the newest delivery or event was written.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn newest_time(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT MAX(at) FROM (SELECT MAX(created_at) AS at FROM deliveries UNION ALL SELECT MAX(at) FROM events) newest";
+    tx.query_one(sql, &[])?.map_or(Ok(None), |row| row.opt_time(0))
+}
+
 /// The next instant at which a waiting delivery is due.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ mod support;
 mod compose;
 mod config;
 mod csaf;
+mod doctor;
 mod databases;
 mod http;
 mod mailbox;

@@ -174,6 +174,14 @@ impl Email {
         Self { keys, ..self }
     }
 
+    /// Connects to the relay and signs in as for a mail, then leaves. Says what was reached.
+    ///
+    /// # Errors
+    /// What the relay refused, or where the connection broke.
+    pub async fn sign_in(&self) -> Result<String, String> {
+        self.smtp.sign_in().await
+    }
+
     async fn deliver(&self, message: &Message) -> Outcome {
         let never = |reason: String| Outcome::Never { reason };
         let to = match EmailAddress::parse(&message.to) {

@@ -88,6 +88,22 @@ impl Smtp {
         }
     }
 
+    /// Opens a connection, signs in and leaves.
+    pub(super) async fn sign_in(&self) -> Result<String, String> {
+        match Connection::open(&self.relay, self.tls.as_ref(), &self.phases, &self.hello).await {
+            Ok(connection) => {
+                connection.quit().await;
+                let secured = if self.tls.is_some() { "with TLS" } else { "without TLS" };
+                let who = self.relay.credentials.as_ref().map(|(user, _)| format!(", signed in as {user}"));
+                Ok(format!("{} answers {secured}{}", self.name, who.unwrap_or_default()))
+            }
+            Err(fault) => Err(match self.outcome(Err(fault)) {
+                Outcome::Later { reason, .. } | Outcome::Never { reason } | Outcome::Ambiguous { reason } => reason,
+                Outcome::Sent { reply } => reply,
+            }),
+        }
+    }
+
     /// Runs the transaction; the connection is kept where it can serve again.
     async fn transact(&self, mut connection: Connection, parcel: &Parcel<'_>) -> Result<Outcome, Fault> {
         let result = self.dialog(&mut connection, parcel).await;
