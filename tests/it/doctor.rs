@@ -80,6 +80,9 @@ async fn a_domain_that_is_set_up_is_well_and_each_gap_is_told_with_what_to_publi
 async fn relay_database_sources_and_addresses_are_looked_at() {
     let mut stage = Stage::new().await;
     stage.assert("relay", "ok", "answers without TLS");
+    stage.assert("database", "warn", "there is none yet");
+    stage.assert("database", "warn", "there is none yet");
+    stage.program.ok(&["outbox", "list"]);
     stage.assert("database", "ok", "answers");
     stage.assert("disk", "ok", "MB free");
     stage.assert("clock", "ok", "not behind");

@@ -5,6 +5,7 @@
 mod domain;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use serde::Serialize;
 
 use super::{Failure, Global, Outcome, output, start};
 use crate::channels::email::{Email, Phases};
-use crate::config::settings::Settings;
+use crate::config::settings::{Database, Settings};
 use crate::http::{Request, tls};
 use crate::model::clock::Clock;
 use crate::model::health::HealthState;
@@ -82,12 +83,17 @@ pub(super) fn main(global: &Global, arguments: &Arguments) -> Outcome {
             findings.extend(more);
         };
         add(vec![files(&settings), disk(&settings), authorities()]);
-        match start::store(&settings).await {
-            Ok(store) => {
+        let store = match &settings.database {
+            Database::Sqlite(path) if !path.exists() => None,
+            _ => Some(start::store(&settings).await),
+        };
+        match store {
+            None => add(vec![Finding::warn("database", "there is none yet", "the first start makes it")]),
+            Some(Ok(store)) => {
                 add(vec![database(&store).await, clock(&store).await]);
                 add(sources(&store).await);
             }
-            Err(error) => add(vec![unusable(&error)]),
+            Some(Err(error)) => add(vec![unusable(&error)]),
         }
         add(vec![relay(&settings).await]);
         add(domain::check(&settings, arguments.resolver).await);
@@ -138,8 +144,8 @@ fn files(settings: &Settings) -> Finding {
 fn disk(settings: &Settings) -> Finding {
     let folder = &settings.data_dir;
     // Before the first start the folder is not there; the disk is that of the folder around it.
-    let place = folder.ancestors().find(|path| path.is_dir()).unwrap_or(folder);
-    let place = if place.as_os_str().is_empty() { std::path::Path::new(".") } else { place };
+    let here = Path::new(".");
+    let place = folder.ancestors().find(|path| path.is_dir()).unwrap_or(here);
     match rustix::fs::statvfs(place) {
         Err(error) => Finding::warn("disk", format!("free space of {} is unknown: {error}", folder.display()), ""),
         Ok(volume) => {
