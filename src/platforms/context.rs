@@ -291,6 +291,9 @@ const NOTICES: [&str; 26] = [
     "workaround",
 ];
 
+/// Words before "in" that make a name what they run on.
+const RUN: [&str; 6] = ["app", "apps", "application", "applications", "software", "programs"];
+
 /// Words right after a name that make it what something else runs on.
 const PARTS: [&str; 9] = ["app", "apps", "client", "clients", "agent", "agents", "module", "modules", "platforms"];
 
@@ -364,7 +367,7 @@ pub(super) fn hosts(text: &str, start: usize, end: usize) -> bool {
             return word != "for" || !words.next().is_some_and(|word| NOTICES.contains(&word));
         }
         if !PASSED_OVER.contains(&word) {
-            return false;
+            return word == "in" && words.next().is_some_and(|word| RUN.contains(&word));
         }
     }
     false

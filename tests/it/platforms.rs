@@ -127,6 +127,8 @@ fn the_firm_that_tells_the_story_is_not_affected() {
 #[test]
 fn what_a_product_runs_on_or_plugs_into_is_not_affected() {
     assert_eq!(ids("", "A VPN client for Windows and macOS leaks its key"), Vec::<String>::new());
+    assert_eq!(ids("", "A tester of mobile applications in Android, iOS and Windows"), Vec::<String>::new());
+    assert_eq!(ids("", "A flaw in iOS and macOS leaks keys"), ["ios", "macos"]);
     assert_eq!(ids("", "The Gallery plugin for WordPress stores scripts"), Vec::<String>::new());
     assert_eq!(ids("Apple releases security updates for iOS and macOS", ""), ["ios", "macos"]);
 }
