@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::text;
+
 /// The id of a platform in `platforms.toml`, such as `screenconnect`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -118,4 +120,26 @@ pub struct Tag {
     pub confidence: f64,
     /// At least one piece, the strongest first.
     pub evidence: Vec<Evidence>,
+}
+
+impl Tag {
+    /// What says so, as a clause: `the title says 'ScreenConnect' and the product data name 'connectwise:screenconnect'`.
+    #[must_use]
+    pub fn because(&self) -> String {
+        let mut said: Vec<String> = Vec::new();
+        for piece in &self.evidence {
+            let words = text::truncate(&text::one_line(&piece.matched), 60);
+            let clause = match piece.field {
+                Field::Title => format!("the title says '{words}'"),
+                Field::Text => format!("the text says '{words}'"),
+                Field::Product => format!("the product data name '{words}'"),
+                Field::Source => "the source covers this vendor only".to_owned(),
+                Field::Link => format!("it stands on the vendor's own page, {words}"),
+            };
+            if !said.contains(&clause) && said.len() < 2 {
+                said.push(clause);
+            }
+        }
+        said.join(" and ")
+    }
 }

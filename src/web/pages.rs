@@ -17,6 +17,7 @@ use crate::model::advisory::{Advisory, AdvisoryId};
 use crate::model::clock::Timestamp;
 use crate::model::context::block;
 use crate::model::health::{HealthState, SourceHealth};
+use crate::model::platform::Tag;
 use crate::model::tlp::Tlp;
 use crate::store::deliveries::{Outbox, Shown};
 use crate::store::{StoreError, Tx, advisories, deliveries, events, listing, sources};
@@ -35,6 +36,8 @@ struct Line {
     severity: &'static str,
     exploited: bool,
     platforms: Vec<String>,
+    /// Each platform with the words by which it was matched.
+    matched: Vec<String>,
     source: String,
     when: String,
 }
@@ -117,6 +120,10 @@ fn masked(address: &str) -> String {
     }
 }
 
+fn matched(state: &State, tag: &Tag) -> String {
+    format!("{}: {}", state.0.context.platform_name(&tag.platform), tag.because())
+}
+
 fn line(state: &State, advisory: &Advisory) -> Line {
     let content = &advisory.content;
     Line {
@@ -125,6 +132,7 @@ fn line(state: &State, advisory: &Advisory) -> Line {
         severity: content.severity.as_str(),
         exploited: content.exploitation.exploited,
         platforms: content.platforms().map(|id| state.0.context.platform_name(id)).collect(),
+        matched: content.affected().map(|tag| matched(state, tag)).collect(),
         source: content.references.first().map(|reference| reference.name.clone()).unwrap_or_default(),
         when: when(Some(advisory.revised_at)),
     }

@@ -33,7 +33,7 @@ pub fn touched(content: &Content, wish: &Wish, name: &dyn Fn(&PlatformId) -> Str
         .map(|(yours, tag)| {
             let name = cut(&name(&tag.platform), 60);
             let titled = named_in(&content.title, &name, &tag.evidence);
-            Touched { name, why: because(&tag.evidence), titled, yours }
+            Touched { name, why: tag.because(), titled, yours }
         })
         .collect()
 }
@@ -62,24 +62,6 @@ fn named_in(title: &str, name: &str, evidence: &[Evidence]) -> bool {
     let title = title.to_lowercase();
     let words = evidence.iter().filter(|piece| piece.field == Field::Title).map(|piece| piece.matched.as_str());
     words.chain([name]).any(|said| !said.is_empty() && title.contains(&said.to_lowercase()))
-}
-
-fn because(evidence: &[Evidence]) -> String {
-    let mut said: Vec<String> = Vec::new();
-    for piece in evidence {
-        let words = cut(&piece.matched, 60);
-        let clause = match piece.field {
-            Field::Title => format!("the title says '{words}'"),
-            Field::Text => format!("the text says '{words}'"),
-            Field::Product => format!("the product data name '{words}'"),
-            Field::Source => "the source covers this vendor only".to_owned(),
-            Field::Link => format!("it stands on the vendor's own page, {words}"),
-        };
-        if !said.contains(&clause) && said.len() < 2 {
-            said.push(clause);
-        }
-    }
-    said.join(" and ")
 }
 
 /// The end of every letter.
