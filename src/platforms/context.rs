@@ -219,6 +219,9 @@ fn words_of(text: &str) -> impl Iterator<Item = &str> {
 /// Words that lead from a product to what it runs on.
 const ON: [&str; 6] = ["for", "on", "under", "onto", "running", "from"];
 
+/// Those whose system it is, in "on the user's Windows machine".
+const THEIRS: [&str; 5] = ["user", "victim", "customer", "target", "attacker"];
+
 /// Words passed over on the way back from a name to such a word.
 const PASSED_OVER: [&str; 38] = [
     "the",
@@ -295,10 +298,23 @@ const NOTICES: [&str; 26] = [
 const RUN: [&str; 6] = ["app", "apps", "application", "applications", "software", "programs"];
 
 /// Words right after a name that make it what something else runs on.
-const PARTS: [&str; 9] = ["app", "apps", "client", "clients", "agent", "agents", "module", "modules", "platforms"];
+const PARTS: [&str; 12] = [
+    "app",
+    "apps",
+    "client",
+    "clients",
+    "agent",
+    "agents",
+    "module",
+    "modules",
+    "platforms",
+    "integration",
+    "integrations",
+    "connector",
+];
 
 /// Words soon after a name that make it what something else plugs into.
-const PLUGS_IN: [&str; 14] = [
+const PLUGS_IN: [&str; 11] = [
     "plugin",
     "plugins",
     "plug in",
@@ -310,9 +326,6 @@ const PLUGS_IN: [&str; 14] = [
     "add on",
     "add ons",
     "addon",
-    "integration",
-    "integrations",
-    "connector",
 ];
 
 /// How many words may stand between a name and such a word.
@@ -346,6 +359,16 @@ pub(super) fn takes_plug(text: &str, end: usize) -> bool {
     starts.into_iter().any(|at| PLUGS_IN.iter().any(|word| begins_with(&clause[at..], word)))
 }
 
+/// Whether the text up to a name says "such as some feature in": the feature is an example, and so is what has it.
+fn example_in(before: &str) -> bool {
+    let Some(before) = before.strip_suffix(" in").or_else(|| before.strip_suffix(" of")) else { return false };
+    let mut words = before.rsplit(' ').take(EXAMPLE_WORDS);
+    words.by_ref().any(|word| word == "as") && words.next() == Some("such")
+}
+
+/// The most words of such an example, "such as" included.
+const EXAMPLE_WORDS: usize = 6;
+
 /// Whether the name at `start..end` says what something else runs on, plugs into or is like.
 pub(super) fn hosts(text: &str, start: usize, end: usize) -> bool {
     let after = text[end..].strip_prefix(' ').unwrap_or("");
@@ -353,7 +376,7 @@ pub(super) fn hosts(text: &str, start: usize, end: usize) -> bool {
         return true;
     }
     let before = text[..start].trim_end_matches(' ');
-    if LIKENS.iter().any(|words| before.ends_with(words)) {
+    if LIKENS.iter().any(|words| before.ends_with(words)) || example_in(before) {
         return true;
     }
     let mut from = start.saturating_sub(SENTENCE_MAX);
@@ -363,6 +386,9 @@ pub(super) fn hosts(text: &str, start: usize, end: usize) -> bool {
     let before = &text[from..start];
     let mut words = before.rsplit([' ', ',', '(', '/']).filter(|word| !word.is_empty()).take(ROLE_WORDS);
     while let Some(word) = words.next() {
+        if THEIRS.iter().any(|person| word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")) == Some(*person)) {
+            return true;
+        }
         if ON.contains(&word) {
             return word != "for" || !words.next().is_some_and(|word| NOTICES.contains(&word));
         }

@@ -128,7 +128,12 @@ fn the_firm_that_tells_the_story_is_not_affected() {
 fn what_a_product_runs_on_or_plugs_into_is_not_affected() {
     assert_eq!(ids("", "A VPN client for Windows and macOS leaks its key"), Vec::<String>::new());
     assert_eq!(ids("", "A tester of mobile applications in Android, iOS and Windows"), Vec::<String>::new());
+    assert_eq!(ids("", "A tool runs code against a customer's Microsoft IIS web server"), Vec::<String>::new());
+    assert_eq!(ids("", "A reader opens files on the user's Windows 11 machine"), Vec::<String>::new());
     assert_eq!(ids("", "A flaw in iOS and macOS leaks keys"), ["ios", "macos"]);
+    assert_eq!(ids("", "It weakens features such as Protected View in Microsoft Office"), Vec::<String>::new());
+    assert_eq!(ids("Windows Hyper-V Integration Kernel Driver Flaw", ""), Vec::<String>::new());
+    assert!(ids("Windows Hyper-V NT Kernel Integration VSP flaw", "").contains(&"hyper-v".to_owned()));
     assert_eq!(ids("", "The Gallery plugin for WordPress stores scripts"), Vec::<String>::new());
     assert_eq!(ids("Apple releases security updates for iOS and macOS", ""), ["ios", "macos"]);
 }
