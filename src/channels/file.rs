@@ -50,6 +50,7 @@ impl Outbox {
             Err(error) => Outcome::Later {
                 reason: format!("'{shown}' cannot be written ({error}); check the directory's owner and free space"),
                 relay_down: true,
+                wait: None,
             },
         }
     }

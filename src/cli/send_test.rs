@@ -43,9 +43,9 @@ pub(super) fn main(global: &Global, arguments: &Arguments) -> Outcome {
                 );
                 Ok(ExitCode::SUCCESS)
             }
-            Sent::Later { reason, relay_down: true } => failed("The relay cannot be used", &reason),
+            Sent::Later { reason, relay_down: true, .. } => failed("The relay cannot be used", &reason),
             Sent::Later { reason, .. } => failed("Not taken now; a real mail would be tried again", &reason),
-            Sent::Never { reason } => failed("Refused for good", &reason),
+            Sent::Never { reason } | Sent::Gone { reason } => failed("Refused for good", &reason),
             Sent::Ambiguous { reason } => failed("It may have been taken", &reason),
         }
     })
@@ -70,5 +70,7 @@ fn message(to: &str, domain: &str, home: &str) -> Message {
         list_id: format!("test.{domain}"),
         bulk: false,
         unsubscribe: None,
+        brief: None,
+        endpoint: None,
     }
 }

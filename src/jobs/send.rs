@@ -105,7 +105,7 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
             Ok(message) => context.channel.send(message).await,
             Err(reason) => Outcome::Never { reason: format!("the letter could not be composed: {reason}") },
         };
-        if let Outcome::Later { reason, relay_down: true } = &outcome {
+        if let Outcome::Later { reason, relay_down: true, .. } = &outcome {
             shared.relay_down.store(true, Ordering::SeqCst);
             sent.relay_down.get_or_insert_with(|| reason.clone());
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::channel::{Brief, Endpoint};
 use super::clock::Timestamp;
 
 /// A message ready for a channel: composed from a revision, the same bytes on every try.
@@ -31,6 +32,10 @@ pub struct Message {
     pub bulk: bool,
     /// Where one click unsubscribes (RFC 8058): an absolute http or https URL.
     pub unsubscribe: Option<String>,
+    /// The same in facts, for channels that are no mail.
+    pub brief: Option<Brief>,
+    /// Where a channel that takes web requests delivers to.
+    pub endpoint: Option<Endpoint>,
 }
 
 /// The storage states of a delivery.
@@ -77,9 +82,16 @@ pub enum Outcome {
         reason: String,
         /// The relay was not reached or refused us all: the recipient is not to blame.
         relay_down: bool,
+        /// Not before this has passed, where the receiver said so.
+        wait: Option<Duration>,
     },
     /// Refused for good for this recipient.
     Never {
+        /// What happened, for a person.
+        reason: String,
+    },
+    /// The receiver says that it takes nothing any more, now or later (410): the endpoint is to be turned off.
+    Gone {
         /// What happened, for a person.
         reason: String,
     },

@@ -7,6 +7,7 @@ pub mod address;
 pub mod advisory;
 pub mod audience;
 pub mod changes;
+pub mod channel;
 pub mod clock;
 pub mod context;
 pub mod cve;

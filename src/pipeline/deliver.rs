@@ -27,14 +27,18 @@ pub fn verdict(outcome: Outcome, attempt: i64, created_at: Timestamp, now: Times
         Outcome::Sent { reply } => {
             Verdict { state: DeliveryState::Sent, due: now, outcome: "sent", ambiguous: false, detail: reply }
         }
-        Outcome::Never { reason } => {
+        Outcome::Never { reason } | Outcome::Gone { reason } => {
             Verdict { state: DeliveryState::Dead, due: now, outcome: "never", ambiguous: false, detail: reason }
         }
-        Outcome::Later { reason, relay_down: true } => {
-            let wait = (now.since(created_at) < RELAY_DOWN_PATIENCE).then(|| relay_down_retry_after(attempt));
-            again("later", reason, wait, now)
+        Outcome::Later { reason, relay_down: true, wait } => {
+            let patient = now.since(created_at) < RELAY_DOWN_PATIENCE;
+            let after = patient.then(|| relay_down_retry_after(attempt).max(wait.unwrap_or_default()));
+            again("later", reason, after, now)
         }
-        Outcome::Later { reason, relay_down: false } => again("later", reason, retry_after(attempt), now),
+        Outcome::Later { reason, relay_down: false, wait } => {
+            let after = retry_after(attempt).map(|after| after.max(wait.unwrap_or_default()));
+            again("later", reason, after, now)
+        }
         Outcome::Ambiguous { reason } => {
             Verdict { ambiguous: true, ..again("ambiguous", reason, retry_after(attempt), now) }
         }
@@ -64,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_refusal_for_now_is_retried_and_the_last_one_is_a_dead_letter() {
-        let later = || Outcome::Later { reason: "451 try later".into(), relay_down: false };
+        let later = || Outcome::Later { reason: "451 try later".into(), relay_down: false, wait: None };
         let now = Timestamp::from_seconds(1_000);
         let first = verdict(later(), 1, now, now);
         assert_eq!((first.state, first.due), (DeliveryState::Queued, now.plus(Duration::from_secs(60))));
@@ -75,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_relay_that_is_down_costs_no_delivery_for_three_days() {
-        let down = || Outcome::Later { reason: "connection refused".into(), relay_down: true };
+        let down = || Outcome::Later { reason: "connection refused".into(), relay_down: true, wait: None };
         let start = Timestamp::from_seconds(0);
         assert_eq!(
             verdict(down(), 500, start, start.plus(Duration::from_secs(71 * 3_600))).state,

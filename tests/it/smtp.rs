@@ -36,6 +36,8 @@ fn message(key: &str, to: &str) -> Message {
         list_id: "alerts.example.test".to_owned(),
         bulk: false,
         unsubscribe: Some(format!("https://alerts.example.test/u/{key}")),
+        brief: None,
+        endpoint: None,
     }
 }
 
@@ -91,7 +93,7 @@ fn assert_sent(outcome: &Outcome) {
 
 #[track_caller]
 fn assert_later(outcome: &Outcome, down: bool, words: &str) {
-    let Outcome::Later { reason, relay_down } = outcome else { panic!("{outcome:?} is not Later") };
+    let Outcome::Later { reason, relay_down, .. } = outcome else { panic!("{outcome:?} is not Later") };
     assert!(*relay_down == down && reason.contains(words), "{outcome:?}, not {down} {words:?}");
 }
 

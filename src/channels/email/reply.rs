@@ -90,8 +90,8 @@ impl fmt::Display for Reply {
 /// What `reply` at `step` means for the mail. `relay` names the relay for people.
 pub(super) fn outcome(relay: &str, step: Step, reply: &Reply) -> Outcome {
     let reason = |next: &str| format!("relay {relay} answered {step} with '{reply}'; {next}");
-    let down = |next: &str| Outcome::Later { reason: reason(next), relay_down: true };
-    let later = || Outcome::Later { reason: reason("will be tried again"), relay_down: false };
+    let down = |next: &str| Outcome::Later { reason: reason(next), relay_down: true, wait: None };
+    let later = || Outcome::Later { reason: reason("will be tried again"), relay_down: false, wait: None };
     let never = |next: &str| Outcome::Never { reason: reason(next) };
 
     match (step, reply.code / 100) {
@@ -120,7 +120,11 @@ pub(super) fn outcome(relay: &str, step: Step, reply: &Reply) -> Outcome {
         (Step::Dot, _) => {
             Outcome::Ambiguous { reason: reason("that is no answer to it, so the mail may have been taken") }
         }
-        _ => Outcome::Later { reason: reason("that is no answer to it; will be tried again"), relay_down: true },
+        _ => Outcome::Later {
+            reason: reason("that is no answer to it; will be tried again"),
+            relay_down: true,
+            wait: None,
+        },
     }
 }
 
@@ -166,7 +170,7 @@ mod tests {
             Outcome::Sent { .. } => "sent",
             Outcome::Later { relay_down: true, .. } => "down",
             Outcome::Later { .. } => "later",
-            Outcome::Never { .. } => "never",
+            Outcome::Never { .. } | Outcome::Gone { .. } => "never",
             Outcome::Ambiguous { .. } => "ambiguous",
         }
     }

@@ -72,7 +72,7 @@ impl Smtp {
     /// Sends one mail. Waits for a free connection first, then for at most [`Phases::longest`].
     pub(super) async fn deliver(&self, parcel: &Parcel<'_>) -> Outcome {
         let Ok(_permit) = self.permits.acquire().await else {
-            return Outcome::Later { reason: "mail is being shut down".to_owned(), relay_down: true };
+            return Outcome::Later { reason: "mail is being shut down".to_owned(), relay_down: true, wait: None };
         };
         if let Some(kept) = self.take() {
             match self.transact(kept, parcel).await {
@@ -98,7 +98,10 @@ impl Smtp {
                 Ok(format!("{} answers {secured}{}", self.name, who.unwrap_or_default()))
             }
             Err(fault) => Err(match self.outcome(Err(fault)) {
-                Outcome::Later { reason, .. } | Outcome::Never { reason } | Outcome::Ambiguous { reason } => reason,
+                Outcome::Later { reason, .. }
+                | Outcome::Never { reason }
+                | Outcome::Gone { reason }
+                | Outcome::Ambiguous { reason } => reason,
                 Outcome::Sent { reply } => reply,
             }),
         }
@@ -184,9 +187,11 @@ impl Smtp {
             Err(Fault::Lost(step, what)) => {
                 // What broke off in the middle of one mail may be that mail's doing; before that it is the relay's.
                 let relay_down = !matches!(step, Step::Rcpt | Step::Data | Step::Text);
-                Outcome::Later { reason: format!("relay {relay} {what}"), relay_down }
+                Outcome::Later { reason: format!("relay {relay} {what}"), relay_down, wait: None }
             }
-            Err(Fault::Unfit(what)) => Outcome::Later { reason: format!("relay {relay}: {what}"), relay_down: true },
+            Err(Fault::Unfit(what)) => {
+                Outcome::Later { reason: format!("relay {relay}: {what}"), relay_down: true, wait: None }
+            }
         }
     }
 

@@ -250,6 +250,8 @@ fn message(envelope: &Envelope<'_>, subject: String, text: String, html: String,
         date: envelope.created_at,
         list_id: format!("{room}.{}", envelope.from_domain),
         unsubscribe: envelope.unsubscribe.clone(),
+        brief: None,
+        endpoint: None,
     }
 }
 

@@ -206,7 +206,7 @@ proptest! {
     ) {
         let mail = Message {
             key, to: "ada@example.test".to_owned(), subject, text, html, message_id: id, thread_root: root,
-            date: Timestamp(date), list_id: list, bulk, unsubscribe: link,
+            date: Timestamp(date), list_id: list, bulk, unsubscribe: link, brief: None, endpoint: None,
         };
         let sender = Sender { name, ..sender() };
         let bytes = render(&mail, &sender).unwrap();
