@@ -70,7 +70,8 @@ fn median(name: &str, rounds: &[Took]) -> Took {
 
 async fn rattlewatch(web: &HttpServer) -> Took {
     let smtp = SmtpServer::start().await;
-    let mut program = Program::new().with("RATTLEWATCH_SMTP_URL", &smtp.url());
+    // Each event in a mail of its own, however many there are.
+    let mut program = Program::new().with("RATTLEWATCH_SMTP_URL", &smtp.url()).with("RATTLEWATCH_BURST", "1000000");
     let named: Vec<(String, String)> =
         (0..FEEDS).map(|feed| (format!("feed-{feed}"), web.url(&format!("/{feed}")))).collect();
     let sources: Vec<(&str, &str, &str)> = named.iter().map(|(id, url)| (id.as_str(), "feed", url.as_str())).collect();

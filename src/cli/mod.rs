@@ -8,6 +8,7 @@ mod digest;
 mod doctor;
 mod healthcheck;
 mod import;
+mod organization;
 mod outbox;
 mod output;
 mod run;
@@ -16,6 +17,7 @@ mod serve;
 mod sources;
 mod start;
 mod subscriber;
+mod suppression;
 mod table;
 mod tag;
 mod trial;
@@ -74,6 +76,12 @@ enum Command {
     /// Add, list or remove the people who are mailed
     #[command(subcommand)]
     Subscriber(subscriber::Command),
+    /// Organizations, their clients, what they run, and their people
+    #[command(subcommand)]
+    Organization(organization::Command),
+    /// Addresses that are not mailed, and why: list, add, lift
+    #[command(subcommand)]
+    Suppression(suppression::Command),
     /// Show the digest that a subscriber would get now
     Digest(digest::Arguments),
     /// What waits to be mailed and what was given up: look, queue again, drop
@@ -142,6 +150,8 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::WrongMatch(command) => wrong_match::main(global, command),
         Command::Advisories(command) => advisories::main(global, command),
         Command::Subscriber(command) => subscriber::main(global, command),
+        Command::Organization(command) => organization::main(global, command),
+        Command::Suppression(command) => suppression::main(global, command),
         Command::Digest(arguments) => digest::main(global, arguments),
         Command::Outbox(command) => outbox::main(global, command),
         Command::SendTest(arguments) => send_test::main(global, arguments),

@@ -63,6 +63,8 @@ pub(super) enum State {
     Dead,
     /// No longer wanted
     Suppressed,
+    /// Told in a roll-up
+    Rolled,
 }
 
 pub(super) fn main(global: &Global, command: &Command) -> Outcome {

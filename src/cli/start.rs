@@ -13,7 +13,7 @@ use crate::config::sources::{self, Known, Source};
 use crate::formats;
 use crate::http::{Client, Guard, Identity, Limits};
 use crate::jobs::context::{self, Context, Parts};
-use crate::jobs::holder;
+use crate::jobs::{audience, holder};
 use crate::mailbox;
 use crate::model::address::EmailAddress;
 use crate::model::clock::Clock;
@@ -89,13 +89,7 @@ pub(super) fn parse_sources(text: &str, name: &str) -> Result<Vec<Source>, Failu
 
 /// The id under which advisories are tagged with the platform `id`: another one where it is a second name.
 pub(super) fn platform(catalog: &Catalog, id: &str) -> Result<PlatformId, Failure> {
-    let Some(platform) = catalog.get(id) else {
-        let hint = catalog
-            .closest(id)
-            .map_or_else(|| "platforms.toml lists the ids".to_owned(), |near| format!("did you mean '{near}'?"));
-        return Err(Failure::Usage(format!("no platform is called '{id}'; {hint}")));
-    };
-    Ok(platform.same_as.clone().unwrap_or_else(|| platform.id.clone()))
+    audience::platform(catalog, id).map_err(Failure::Usage)
 }
 
 /// The database, opened and migrated.
@@ -190,6 +184,7 @@ pub(super) async fn join(
 ) -> Result<Context, Failure> {
     let address = &settings.mail_from.address;
     holder::inherit(&store).await?;
+    audience::catalog_changed(&store, &catalog).await?;
     let from_domain = address.rsplit('@').next().unwrap_or("localhost").to_owned();
     Ok(Context::new(Parts {
         secret: context::secret(&store).await?,
@@ -199,6 +194,8 @@ pub(super) async fn join(
         public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
         fetch_concurrency: settings.fetch_concurrency,
         send_concurrency: settings.smtp_connections,
+        burst: settings.burst,
+        signup: settings.signup,
         keys: settings.api_keys.iter().map(|(name, key)| (name.clone(), key.expose().to_owned())).collect(),
         operator: settings.operator.as_ref().map(|operator| operator.address.clone()),
         heartbeat: settings.heartbeat.clone(),

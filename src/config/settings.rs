@@ -168,6 +168,10 @@ pub struct Settings {
     pub smtp: Option<Smtp>,
     /// Most connections to the relay at a time, 1 to 64.
     pub smtp_connections: usize,
+    /// Most alerts that one recipient gets one by one within an hour.
+    pub burst: usize,
+    /// Whether anybody may ask on a page to be mailed.
+    pub signup: bool,
     /// The sender of mails.
     pub mail_from: Mailbox,
     /// Where answers go; absent: to the sender.
@@ -264,6 +268,8 @@ impl Reader {
         let smtp_connections = self.value("smtp_connections", None, values::at_once);
         let mail_from = self.value("mail_from", None, values::mailbox);
         let reply_to = self.value("reply_to", None, values::mailbox);
+        let burst = self.value("burst", None, values::count);
+        let signup = self.value("signup", None, values::yes);
         let dkim_keys = self.value("dkim_keys", None, values::named_files);
         let sources = self.value("sources", None, values::file);
         let sources_on = self.value("sources_on", None, values::names);
@@ -286,6 +292,8 @@ impl Reader {
             public_url: public_url?,
             smtp: smtp.map(|smtp| Smtp { ca: smtp_ca, ..smtp }),
             smtp_connections: smtp_connections?,
+            burst: burst?,
+            signup: signup?,
             mail_from: mail_from?,
             reply_to,
             dkim_keys: dkim_keys.unwrap_or_default(),

@@ -57,6 +57,10 @@ pub struct Parts {
     pub data_dir: PathBuf,
     /// How many sources are fetched at once.
     pub fetch_concurrency: usize,
+    /// Most alerts that one recipient gets one by one within an hour.
+    pub burst: usize,
+    /// Whether anybody may ask on a page to be mailed.
+    pub signup: bool,
     /// How many letters are sent at once.
     pub send_concurrency: usize,
 }

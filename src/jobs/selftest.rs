@@ -14,13 +14,13 @@ use super::{Context, ingest, letters, poll};
 use crate::config::settings::Heartbeat;
 use crate::config::sources::{self, Known, Source};
 use crate::http::{FetchError, Meta, Page, Request};
-use crate::model::audience::{DigestEvery, DigestSchedule, Floor, Wish};
+use crate::model::audience::{DigestEvery, DigestSchedule, Wish};
 use crate::model::clock::Timestamp;
 use crate::model::draft::Draft;
 use crate::model::health::Validators;
 use crate::model::platform::{PlatformId, Role};
 use crate::pipeline::parse;
-use crate::store::subscriptions::{Change, NextDigest};
+use crate::store::subscriptions::{Change, NextDigest, Recipient};
 use crate::store::{StoreError, Tx, deliveries, events, meta, subscriptions};
 
 const EVERY: Duration = Duration::from_secs(24 * 3_600);
@@ -106,16 +106,15 @@ fn stored(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let wish = Wish {
-        everything: false,
         platforms: vec![platform.clone()],
-        topics: Vec::new(),
-        floor: Floor::All,
         instant: true,
         digest: DigestSchedule { every: DigestEvery::None, ..DigestSchedule::default() },
+        ..Wish::default()
     };
     let address = "self-test@rattlewatch.invalid";
     let next = NextDigest::default();
-    let change = Change { email: address, email_key: address, wish: &wish, consent: "self-test", next: &next, now };
+    let recipient = &Recipient::mailbox(address, address);
+    let change = Change { recipient, wish: &wish, consent: "self-test", next: &next, now };
     let (id, _) = subscriptions::upsert(tx, &change)?;
     let ingested = ingest::drafts(tx, drafts, false, now, &|id| context.platform_name(id))?;
     if ingested.events != 1 {
@@ -127,11 +126,10 @@ fn stored(
         }
     }
     let waiting = deliveries::waiting(tx, &id)?;
-    let subscription = subscriptions::get(tx, &id)?;
-    let (Some(claimed), Some(subscription)) = (waiting.first(), subscription) else {
+    let Some(claimed) = waiting.first() else {
         return Err(StoreError::custom("it was not queued for the test subscriber"));
     };
-    match letters::one(tx, context, &subscription, claimed)? {
+    match letters::one(tx, context, claimed)? {
         Ok(letter) if letter.to == address && !letter.text.is_empty() => Ok(()),
         Ok(_) => Err(StoreError::custom("its letter is empty or goes elsewhere")),
         Err(reason) => Err(StoreError::custom(format!("its letter could not be composed: {reason}"))),

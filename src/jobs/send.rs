@@ -10,11 +10,12 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::Context;
+use super::hold::{self, Rule};
 use super::letters::{self, Letter};
 use crate::model::delivery::{DeliveryState, Outcome};
 use crate::pipeline::deliver;
-use crate::store::StoreError;
 use crate::store::deliveries::{self, Begun, Claimed, Finished};
+use crate::store::{StoreError, Tx};
 
 /// How long a claim is held before its try begins: what a crash leaves unsent is taken up again this soon.
 const CLAIM: Duration = Duration::from_secs(2 * 60);
@@ -123,11 +124,19 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
 async fn next(context: &Context, shared: &Shared) -> Result<Option<(Claimed, Letter)>, StoreError> {
     let mut queue = shared.queue.lock().await;
     if queue.letters.is_empty() && !queue.dry {
-        let (holder, now) = (context.holder.clone(), context.clock.now());
+        let now = context.clock.now();
+        let rule = Rule { burst: context.burst, holder: context.holder.clone(), lease: CLAIM };
         let limit = i64::try_from(context.send_concurrency * 8).unwrap_or(64);
-        let claimed = context.store.write(move |tx| deliveries::claim(tx, &holder, now, CLAIM, limit)).await?;
-        queue.dry = claimed.is_empty();
-        if !queue.dry {
+        let claim = move |tx: &mut Tx<'_>| {
+            let claimed = deliveries::claim(tx, &rule.holder, now, CLAIM, limit)?;
+            Ok((claimed.is_empty(), hold::hold(tx, claimed, &rule, now)?))
+        };
+        let mut claimed = Vec::new();
+        // What is held back leaves room for the next.
+        while claimed.is_empty() && !queue.dry {
+            (queue.dry, claimed) = context.store.write(claim.clone()).await?;
+        }
+        if !claimed.is_empty() {
             queue.letters = letters::compose(context, claimed).await?.into();
         }
     }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::audience::{publisher_key, region_key};
 use super::clock::Timestamp;
 use super::cve::CveId;
 use super::facts::{Facts, Versions};
@@ -166,6 +167,13 @@ impl Content {
         self.affected().flat_map(|tag| std::iter::once(&tag.platform).chain(&tag.under)).collect()
     }
 
+    /// By whom it is said, and for which countries: the keys that a recipient's limits are compared with.
+    #[must_use]
+    pub fn origins(&self) -> BTreeSet<String> {
+        let keys = |said: &Reference| [publisher_key(&said.publisher), region_key(&said.region)];
+        self.references.iter().flat_map(keys).collect()
+    }
+
     /// What events and subscriptions meet by: the platforms touched, their vendors, and the topics.
     pub fn matched_by(&self) -> impl Iterator<Item = String> + '_ {
         self.reached().into_iter().map(|id| id.0.clone()).chain(self.topics.iter().map(|about| about.topic.key()))
@@ -198,6 +206,11 @@ pub struct Reference {
     pub url: String,
     /// The title there.
     pub title: String,
+    /// Who publishes that source.
+    pub publisher: String,
+    /// The country (`US`, `DE`, `EU`) whose authority that is; empty for vendors, researchers and databases.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub region: String,
 }
 
 /// An advisory with the state that it has now.

@@ -45,6 +45,12 @@ impl Timestamp {
 
     /// The same instant as a [`jiff::Timestamp`]; an instant out of its range becomes its bound.
     #[must_use]
+    pub fn from_jiff(instant: jiff::Timestamp) -> Self {
+        Self(instant.as_microsecond())
+    }
+
+    /// The instant as `jiff` keeps it.
+    #[must_use]
     pub fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(if self.0 < 0 {
             jiff::Timestamp::MIN

@@ -52,6 +52,8 @@ pub enum DeliveryState {
     Dead,
     /// Not wanted any more (unsubscribed, superseded).
     Suppressed,
+    /// Told in a roll-up rather than in a mail of its own.
+    Rolled,
 }
 
 impl DeliveryState {
@@ -64,6 +66,7 @@ impl DeliveryState {
             Self::Sent => "sent",
             Self::Dead => "dead",
             Self::Suppressed => "suppressed",
+            Self::Rolled => "rolled",
         }
     }
 }

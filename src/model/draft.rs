@@ -21,6 +21,9 @@ pub struct Draft {
     pub source_name: String,
     /// Who publishes that source.
     pub publisher: String,
+    /// The country whose authority that is; empty for vendors, researchers and databases.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub region: String,
     /// The source is a vendor's own.
     pub vendor: bool,
     /// The item, cleaned: one-line title, plain text, canonical URL.

@@ -55,6 +55,7 @@ fn draft(source: &Source, item: Item, keys: Vec<String>, now: Timestamp) -> Draf
         source: source.id.clone(),
         source_name: source.name.clone(),
         publisher: source.publisher.clone(),
+        region: if source.kind == SourceKind::Government { source.country.clone() } else { String::new() },
         vendor: source.kind == SourceKind::Vendor,
         // What a list refers to, however little of it is shown, is a part of it.
         refers_to: (!round_up).then(|| gather::refers_to(&item.text, &aliases, item.url.as_deref())).flatten(),

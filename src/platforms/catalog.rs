@@ -90,6 +90,30 @@ impl Category {
             Self::Vendor => "vendor",
         }
     }
+
+    /// As people are told.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rmm => "Remote monitoring and management",
+            Self::Psa => "Ticketing and professional services",
+            Self::RemoteAccess => "Remote access",
+            Self::BackupBcdr => "Backup and recovery",
+            Self::EdrAvMdr => "Endpoint protection",
+            Self::EmailSecurity => "Mail security",
+            Self::FirewallNetwork => "Firewalls and networks",
+            Self::VpnGateway => "VPN gateways",
+            Self::IdentityPassword => "Identity and passwords",
+            Self::Monitoring => "Monitoring",
+            Self::Virtualization => "Virtualization and cloud",
+            Self::StorageNas => "Storage",
+            Self::Documentation => "Documentation",
+            Self::VoipCollab => "Telephony and collaboration",
+            Self::OsProductivity => "Systems and office",
+            Self::WebCms => "Web servers and sites",
+            Self::Vendor => "Everything by one vendor",
+        }
+    }
 }
 
 /// A platform, checked: everything in it can be used as it stands.

@@ -95,6 +95,38 @@ pub fn revise(
     write_revision(tx, id, number, now, content)
 }
 
+const OPEN: &str = "SELECT a.id, (SELECT r.body FROM revisions r WHERE r.advisory = a.id AND r.at <= $3
+         ORDER BY r.number DESC LIMIT 1) FROM advisories a JOIN subscriptions s ON s.id = $1
+     WHERE a.merged_into IS NULL AND a.revised_at >= $2
+       AND (s.everything OR EXISTS (SELECT 1 FROM tags t JOIN subscription_platforms sp ON sp.platform = t.platform
+            WHERE t.advisory = a.id AND sp.subscription = s.id))
+     ORDER BY a.revised_at DESC, a.number DESC LIMIT CAST($4 AS BIGINT)";
+
+/// Advisories that touch what a subscription runs, dated or told after `since`, as they were at `until`: of the newest
+/// `most`, those that stand.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn open_for(
+    tx: &mut Tx<'_>,
+    subscription: &str,
+    since: Timestamp,
+    until: Timestamp,
+    most: i64,
+) -> Result<Vec<(AdvisoryId, Content)>, StoreError> {
+    let mut open = Vec::new();
+    for row in tx.query(OPEN, &[subscription.into(), since.into(), until.into(), most.into()])? {
+        let Some(body) = row.opt_text(1)? else { continue };
+        let content: Content = super::from_json(&body)?;
+        // History that was read for the first time yesterday is not open since yesterday.
+        let dated = content.published.unwrap_or(content.first_seen);
+        if dated >= since && !content.withdrawn && !content.quiet {
+            open.push((AdvisoryId(row.text(0)?), content));
+        }
+    }
+    Ok(open)
+}
+
 fn is_public(content: &Content) -> bool {
     content.tlp == Tlp::Clear
 }

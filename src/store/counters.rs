@@ -13,14 +13,22 @@ const CURRENT: &str = "SELECT value FROM counters WHERE name = $1";
 pub enum Counter {
     /// Advisory numbers.
     Advisory,
+    /// Client numbers.
+    Client,
     /// Event sequence numbers.
     Event,
     /// Taken by every ingest, so that ingests run one after the other.
     Ingest,
     /// Item numbers.
     Item,
+    /// Member numbers.
+    Member,
     /// Notices to the operator.
     Notice,
+    /// Organization numbers.
+    Organization,
+    /// Requests to be mailed.
+    Signup,
     /// Subscription numbers.
     Subscription,
     /// Reports of wrong matches.
@@ -31,10 +39,14 @@ impl Counter {
     const fn name(self) -> &'static str {
         match self {
             Self::Advisory => "advisory",
+            Self::Client => "client",
             Self::Event => "event",
             Self::Ingest => "ingest",
             Self::Item => "item",
+            Self::Member => "member",
             Self::Notice => "notice",
+            Self::Organization => "organization",
+            Self::Signup => "signup",
             Self::Subscription => "subscription",
             Self::Wrong => "wrong",
         }

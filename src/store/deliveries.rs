@@ -34,7 +34,8 @@ const CLAIM_LAPSED: &str = claim!("state = 'sending' AND lease_until < $2", "lea
 const CLAIM_QUEUED: &str = claim!("state = 'queued' AND due_at <= $2", "due_at, id");
 
 const BEGIN: &str = "UPDATE deliveries SET attempts = attempts + 1, lease_until = $4 WHERE id = $1 AND state = 'sending' AND fence = $2
-     AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.id = deliveries.subscription AND s.active)
+     AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.id = deliveries.subscription
+         AND (s.active OR (deliveries.kind = 'confirm' AND s.ended <> 'erased')))
      RETURNING attempts, (SELECT COUNT(*) FROM attempts a WHERE a.delivery = deliveries.id AND a.finished_at IS NULL AND a.started_at <= $3)";
 
 const ATTEMPT: &str = "INSERT INTO attempts (delivery, number, started_at) VALUES ($1, $2, $3)";
@@ -261,6 +262,8 @@ pub struct Outbox {
     pub dead: i64,
     /// No longer wanted.
     pub suppressed: i64,
+    /// Told in a roll-up rather than in a mail of their own.
+    pub rolled: i64,
     /// Tries that may have been accepted without our hearing of it.
     pub ambiguous: i64,
     /// When the oldest waiting one was queued.
@@ -282,6 +285,7 @@ pub fn outbox(tx: &mut Tx<'_>) -> Result<Outbox, StoreError> {
             "sending" => outbox.sending = count,
             "sent" => outbox.sent = count,
             "dead" => outbox.dead = count,
+            "rolled" => outbox.rolled = count,
             _ => outbox.suppressed = count,
         }
     }
@@ -354,7 +358,9 @@ fn shown(row: &Row) -> Result<Shown, StoreError> {
 /// # Errors
 /// Fails where the database does.
 pub fn alerted_at(tx: &mut Tx<'_>, subscription: &str, seq: i64) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT finished_at FROM deliveries WHERE subscription = $1 AND event_seq = $2 AND state = 'sent'";
+    let sql =
+        "SELECT COALESCE(r.finished_at, d.finished_at) FROM deliveries d LEFT JOIN deliveries r ON r.id = d.rolled_into
+         WHERE d.subscription = $1 AND d.event_seq = $2 AND (d.state = 'sent' OR r.state = 'sent')";
     tx.query_one(sql, &[subscription.into(), seq.into()])?.map_or(Ok(None), |row| row.opt_time(0))
 }
 

@@ -10,6 +10,8 @@ const INSERT: &str =
 
 const PLATFORM: &str = "INSERT INTO event_platforms (seq, platform) VALUES ($1, $2)";
 
+const ORIGIN: &str = "INSERT INTO event_origins (seq, origin) VALUES ($1, $2)";
+
 const PENDING: &str = "SELECT seq, fan_cursor FROM events WHERE NOT fanned_out ORDER BY seq LIMIT CAST($1 AS BIGINT)";
 
 // Who hears at once of the waiting events $1 to $2, beyond recipient $3 of the first: the same rule as
@@ -17,11 +19,21 @@ const PENDING: &str = "SELECT seq, fan_cursor FROM events WHERE NOT fanned_out O
 macro_rules! hearers {
     () => {
         "FROM (
-             SELECT ep.seq AS seq, sp.subscription AS id FROM event_platforms ep
-             JOIN subscription_platforms sp ON sp.platform = ep.platform WHERE ep.seq BETWEEN $1 AND $2
-             UNION SELECT w.seq, a.id FROM events w JOIN subscriptions a ON a.everything WHERE w.seq BETWEEN $1 AND $2
+             SELECT seq, id, MIN(why) AS why FROM (
+                 SELECT ep.seq AS seq, sp.subscription AS id, ep.platform AS why FROM event_platforms ep
+                 JOIN subscription_platforms sp ON sp.platform = ep.platform WHERE ep.seq BETWEEN $1 AND $2
+                 UNION ALL SELECT w.seq, a.id, '~' FROM events w JOIN subscriptions a ON a.everything WHERE w.seq BETWEEN $1 AND $2
+             ) matches GROUP BY seq, id
          ) m JOIN subscriptions s ON s.id = m.id JOIN events e ON e.seq = m.seq
          WHERE NOT e.fanned_out AND (e.seq > $1 OR s.id > $3) AND s.active AND s.instant AND s.start_seq < e.seq AND "
+    };
+}
+
+// Whether subscription s wants to hear those who say event e, in each way in which it limits that.
+macro_rules! said_by {
+    () => {
+        " AND (s.limits = 0 OR s.limits = (SELECT COUNT(DISTINCT o.way) FROM subscription_only o
+              JOIN event_origins g ON g.origin = o.origin WHERE o.subscription = s.id AND g.seq = e.seq))"
     };
 }
 
@@ -33,12 +45,13 @@ macro_rules! above_floor {
 }
 
 const FAN_OUT: &str = concat!(
-    "INSERT INTO deliveries (id, subscription, channel, kind, event_seq, payload, state, attempts, ambiguous, due_at, fence,
-         created_at, detail)
-     SELECT 'alert-' || e.seq || '-' || s.id, s.id, 'email', 'alert', e.seq, '', 'queued', 0, 0, CAST($5 AS BIGINT), 0,
-         CAST($5 AS BIGINT), '' ",
+    "INSERT INTO deliveries (id, subscription, channel, kind, event_seq, why, payload, state, attempts, ambiguous, due_at,
+         fence, created_at, detail)
+     SELECT 'alert-' || e.seq || '-' || s.id, s.id, s.channel, 'alert', e.seq, m.why, '', 'queued', 0, 0,
+         CAST($5 AS BIGINT), 0, CAST($5 AS BIGINT), '' ",
     hearers!(),
     above_floor!(),
+    said_by!(),
     " ORDER BY e.seq, s.id LIMIT CAST($4 AS BIGINT) ON CONFLICT (id) DO NOTHING"
 );
 
@@ -47,6 +60,7 @@ const LAST: &str = concat!(
     "SELECT e.seq, s.id ",
     hearers!(),
     above_floor!(),
+    said_by!(),
     " ORDER BY e.seq, s.id LIMIT 1 OFFSET CAST($4 AS BIGINT) - 1"
 );
 
@@ -61,7 +75,9 @@ const WINDOW: &str = concat!(
             WHERE ep.seq = e.seq AND sp.subscription = s.id))
        AND (s.instant OR ",
     above_floor!(),
-    ") ORDER BY e.seq"
+    ")",
+    said_by!(),
+    " ORDER BY e.seq"
 );
 
 const MOVE_CURSOR: &str = "UPDATE events SET fan_cursor = $2 WHERE seq = $1";
@@ -87,6 +103,9 @@ pub fn insert(tx: &mut Tx<'_>, event: &Event, content: &Content) -> Result<(), S
     tx.execute(INSERT, &args)?;
     for name in content.matched_by() {
         tx.execute(PLATFORM, &[event.seq.into(), name.into()])?;
+    }
+    for origin in content.origins() {
+        tx.execute(ORIGIN, &[event.seq.into(), origin.into()])?;
     }
     Ok(())
 }
@@ -171,6 +190,16 @@ pub fn in_window(tx: &mut Tx<'_>, subscription: &str, from: i64, to: i64) -> Res
 pub fn advisories_in_window(tx: &mut Tx<'_>, from: i64, to: i64) -> Result<i64, StoreError> {
     let sql = "SELECT COUNT(DISTINCT advisory) FROM events WHERE seq > $1 AND seq <= $2";
     tx.query_one(sql, &[from.into(), to.into()])?.map_or(Ok(0), |row| row.int(0))
+}
+
+/// The events that a roll-up tells, oldest first.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn rolled_into(tx: &mut Tx<'_>, delivery: &str) -> Result<Vec<Event>, StoreError> {
+    let sql = "SELECT e.seq, e.advisory, e.revision, e.kind, e.reasons, e.at FROM deliveries d
+         JOIN events e ON e.seq = d.event_seq WHERE d.rolled_into = $1 ORDER BY e.seq";
+    tx.query(sql, &[delivery.into()])?.iter().map(event).collect()
 }
 
 fn event(row: &Row) -> Result<Event, StoreError> {

@@ -16,10 +16,14 @@ pub mod links;
 pub mod listing;
 pub mod meta;
 mod migrate;
+pub mod organizations;
 pub mod outbox;
+pub mod rollups;
 pub mod search;
 pub mod sources;
+pub mod signups;
 pub mod subscriptions;
+pub mod suppressions;
 pub mod wrong_matches;
 mod value;
 

@@ -1,8 +1,11 @@
 //! The web pages: what is known, whether we can see, and how the program is doing. Read-only but for leaving.
 
+mod form;
 mod metrics;
 mod pages;
+mod preferences;
 mod probes;
+mod signup;
 mod unsubscribe;
 mod views;
 
@@ -10,14 +13,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{Html, Response};
 use axum::routing::get;
 use tokio::sync::watch;
 
 use crate::jobs::Context;
+use crate::store::StoreError;
 
 /// What pages are made from.
 #[derive(Clone)]
@@ -38,6 +42,15 @@ impl State {
     }
 }
 
+impl State {
+    /// The page for what could not be stored or read just now; the log says what it was.
+    fn fault(&self, what: &str, error: &StoreError) -> (StatusCode, Html<String>) {
+        tracing::error!("{what} failed: {error}");
+        let message = "This could not be stored just now. Please try again in a minute.";
+        self.0.views.problem(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+}
+
 /// Every route.
 pub fn router(state: State) -> Router {
     Router::new()
@@ -46,14 +59,22 @@ pub fn router(state: State) -> Router {
         .route("/advisories/{id}", get(pages::advisory))
         .route("/outbox", get(pages::outbox))
         .route("/outbox/{name}", get(pages::letter))
+        .route("/subscribe", get(signup::form).post(signup::ask))
+        .route("/confirm/{token}", get(signup::question).post(signup::confirm))
+        .route("/p/{token}", get(preferences::show).post(preferences::save))
+        .route("/p/{token}/erase", get(preferences::ask_erase).post(preferences::erase))
         .route("/u/{token}", get(unsubscribe::ask).post(unsubscribe::leave))
         .route("/livez", get(probes::livez))
         .route("/readyz", get(probes::readyz))
         .route("/metrics", get(metrics::metrics))
         .fallback(pages::not_found)
+        .layer(DefaultBodyLimit::max(FORM_MAX))
         .layer(middleware::from_fn(harden))
         .with_state(state)
 }
+
+/// Largest form that is read, in bytes.
+const FORM_MAX: usize = 64 * 1024;
 
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 

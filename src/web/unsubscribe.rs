@@ -7,8 +7,8 @@ use axum::response::Html;
 use minijinja::context;
 
 use super::State;
-use crate::jobs::letters;
-use crate::store::{StoreError, subscriptions};
+use crate::jobs::{audience, letters};
+use crate::store::StoreError;
 
 /// Asks whether to leave. Changes nothing.
 pub(super) async fn ask(Shared(state): Shared<State>, Path(token): Path<String>) -> (StatusCode, Html<String>) {
@@ -22,17 +22,11 @@ pub(super) async fn ask(Shared(state): Shared<State>, Path(token): Path<String>)
 pub(super) async fn leave(Shared(state): Shared<State>, Path(token): Path<String>) -> (StatusCode, Html<String>) {
     let context = &state.0.context;
     let Some(id) = letters::subscription_of(&context.secret, &token) else { return not_ours(&state) };
-    let now = context.clock.now();
-    let ended: Result<bool, StoreError> = context.store.write(move |tx| subscriptions::end(tx, &id, now)).await;
+    let (secret, now) = (context.secret.clone(), context.clock.now());
+    let ended: Result<bool, StoreError> = context.store.write(move |tx| audience::end(tx, &secret, &id, now)).await;
     match ended {
         Ok(_) => (StatusCode::OK, state.0.views.render("unsubscribe.html", context! { token, done => true })),
-        Err(error) => {
-            tracing::error!("An unsubscribe failed: {error}");
-            state.0.views.problem(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "This could not be stored just now. Please try again in a minute.",
-            )
-        }
+        Err(error) => state.fault("An unsubscribe", &error),
     }
 }
 

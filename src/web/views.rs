@@ -7,11 +7,17 @@ use minijinja::{AutoEscape, Environment, Value, context};
 /// The compiled templates.
 pub(super) struct Views(Environment<'static>);
 
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 12] = [
     ("layout.html", include_str!("views/layout.html")),
     ("home.html", include_str!("views/home.html")),
     ("advisory.html", include_str!("views/advisory.html")),
     ("outbox.html", include_str!("views/outbox.html")),
+    ("confirm.html", include_str!("views/confirm.html")),
+    ("erase.html", include_str!("views/erase.html")),
+    ("message.html", include_str!("views/message.html")),
+    ("preferences.html", include_str!("views/preferences.html")),
+    ("subscribe.html", include_str!("views/subscribe.html")),
+    ("wish.html", include_str!("views/wish.html")),
     ("problem.html", include_str!("views/problem.html")),
     ("unsubscribe.html", include_str!("views/unsubscribe.html")),
 ];

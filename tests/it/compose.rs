@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use rattlewatch::model::advisory::{AdvisoryId, AdvisoryKind, Content, Event, EventKind, Exploitation, Reference};
 use rattlewatch::model::audience::{DigestEvery, DigestSchedule, Floor, Wish};
+use rattlewatch::model::channel::ChannelKind;
 use rattlewatch::model::clock::Timestamp;
 use rattlewatch::model::delivery::Message;
 use rattlewatch::model::facts::{Authority, Epss, Facts, Origin, Rating, Stated, Versions};
@@ -11,7 +12,7 @@ use rattlewatch::model::item::{KevFacts, Score};
 use rattlewatch::model::platform::{Evidence, Field, PlatformId, Role, Tag};
 use rattlewatch::model::severity::Severity;
 use rattlewatch::model::topic::Topic;
-use rattlewatch::pipeline::compose::{Alert, Composer, Digest, Entry, Envelope, Failed};
+use rattlewatch::pipeline::compose::{Alert, Composer, Digest, Entry, Envelope, Failed, Occasion, Sites};
 
 mod hostile;
 mod letters;
@@ -35,17 +36,19 @@ fn envelope(key: &str) -> Envelope<'_> {
         secret: "a secret of this test",
         public_url: "https://watch.example",
         unsubscribe: Some("https://watch.example/u/t0ken?x=1&y=2".to_owned()),
+        preferences: Some("https://watch.example/p/t0ken".to_owned()),
+        channel: ChannelKind::Email,
     }
 }
 
 fn wish(platforms: &[&str]) -> Wish {
     Wish {
-        everything: false,
         platforms: platforms.iter().map(|id| PlatformId((*id).to_owned())).collect(),
         topics: vec![Topic::Msp],
         floor: Floor::High,
         instant: true,
         digest: DigestSchedule { timezone: "Europe/Berlin".to_owned(), ..DigestSchedule::default() },
+        ..Wish::default()
     }
 }
 
@@ -70,7 +73,7 @@ fn tag(platform: &str, field: Field, matched: &str) -> Tag {
 }
 
 fn reference(name: &str, url: &str) -> Reference {
-    Reference { source: name.to_lowercase(), name: name.to_owned(), url: url.to_owned(), title: String::new() }
+    Reference { source: name.to_lowercase(), name: name.to_owned(), url: url.to_owned(), ..Reference::default() }
 }
 
 /// An invented flaw of a real product, in the KEV catalog.
@@ -173,7 +176,17 @@ fn event(kind: EventKind, reasons: &[&str]) -> Event {
 }
 
 fn alert(composer: &Composer, content: &Content, wish: &Wish, event: &Event) -> Message {
-    composer.alert(&Alert { envelope: envelope("dlv-1"), event, content, first: content, wish, name: &name }).unwrap()
+    composer
+        .alert(&Alert {
+            sites: &Sites::new(),
+            envelope: envelope("dlv-1"),
+            event,
+            content,
+            first: content,
+            wish,
+            name: &name,
+        })
+        .unwrap()
 }
 
 fn entry<'a>(id: &'a AdvisoryId, content: &'a Content, kinds: &[EventKind]) -> Entry<'a> {
@@ -182,6 +195,16 @@ fn entry<'a>(id: &'a AdvisoryId, content: &'a Content, kinds: &[EventKind]) -> E
 
 fn digest(composer: &Composer, entries: &[Entry<'_>], failed: &[Failed<'_>], wish: &Wish) -> Message {
     let (from, to) = (Timestamp::from_seconds(1_794_810_600), Timestamp::from_seconds(1_794_810_600 + 7 * DAY));
-    let input = Digest { envelope: envelope("dlv-2"), entries, from, to, advisories: 41, failed, wish, name: &name };
+    let input = Digest {
+        occasion: Occasion::Digest,
+        envelope: envelope("dlv-2"),
+        entries,
+        from,
+        to,
+        advisories: 41,
+        failed,
+        wish,
+        name: &name,
+    };
     composer.digest(&input).unwrap()
 }

@@ -3,11 +3,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audience;
 mod compose;
 mod config;
+mod consent;
 mod csaf;
 mod doctor;
 mod databases;
+mod hold;
 mod http;
 mod mailbox;
 mod platforms;

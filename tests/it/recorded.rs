@@ -37,6 +37,8 @@ impl Replay {
     async fn on(engine: Engine) -> Self {
         let (web, smtp) = (HttpServer::start().await, SmtpServer::start().await);
         let mut program = Program::on(engine).with("RATTLEWATCH_SMTP_URL", &smtp.url());
+        // Each in a mail of its own, however many there are.
+        program.set("RATTLEWATCH_BURST", "100000");
         let catalog = std::fs::read(corpus().join("kev/known_exploited_vulnerabilities.json")).expect("the catalog");
         web.route("/kev.json", Reply::ok("application/json", catalog));
         program.sources(&[("cisa", "feed", &web.url("/all.xml")), ("kev", "kev", &web.url("/kev.json"))]);

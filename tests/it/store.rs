@@ -13,7 +13,7 @@ use rattlewatch::model::severity::Severity;
 use rattlewatch::model::topic::{About, Topic};
 use rattlewatch::pipeline::audience;
 use rattlewatch::store::deliveries::{Begun, Finished};
-use rattlewatch::store::subscriptions::{Change, NextDigest};
+use rattlewatch::store::subscriptions::{Change, Ended, NextDigest, Recipient};
 use rattlewatch::store::{
     Location, Store, StoreError, Value, advisories, counters, deliveries, events, list, subscriptions,
 };
@@ -34,13 +34,15 @@ fn wish(floor: Floor, platforms: &[&str]) -> Wish {
         floor,
         instant: true,
         digest: DigestSchedule { every: DigestEvery::Weekly, ..DigestSchedule::default() },
+        ..Wish::default()
     }
 }
 
 async fn subscribe(store: &Store, email: &'static str, wish: Wish) -> String {
     let work = move |tx: &mut rattlewatch::store::Tx<'_>| {
         let next = NextDigest { due: Some(NOW.plus(Duration::from_secs(60))), period: Some("2026-11-23".to_owned()) };
-        let change = Change { email, email_key: email, wish: &wish, consent: "test", next: &next, now: NOW };
+        let recipient = &Recipient::mailbox(email, email);
+        let change = Change { recipient, wish: &wish, consent: "test", next: &next, now: NOW };
         subscriptions::upsert(tx, &change).map(|(id, _)| id)
     };
     store.write(work).await.expect("a subscription is stored")
@@ -298,7 +300,7 @@ async fn nothing_begins_after_an_unsubscribe() {
             .expect("claim")
             .remove(0);
         let leaver = id.clone();
-        assert!(store.write(move |tx| subscriptions::end(tx, &leaver, NOW)).await.expect("end"));
+        assert!(store.write(move |tx| subscriptions::end(tx, &leaver, Ended::Unsubscribed, NOW)).await.expect("end"));
         let begun =
             store.write(move |tx| deliveries::begin(tx, &claimed, NOW, Duration::from_secs(60))).await.expect("begin");
         assert_eq!(begun, Begun::Stop, "{}", engine.name);
@@ -340,7 +342,7 @@ async fn fan_out_by_sets_is_the_rule_of_the_audience() {
                     // Pages smaller than the number of matches: the cursor must leave nobody out.
                     fan_out(&store, 2).await;
                     let (topics, ids) = sorted(platforms);
-                    let content = audience::Touched { platforms: &ids, topics: &topics };
+                    let content = audience::Touched { platforms: &ids, topics: &topics, origins: None };
                     let expected: Vec<&str> = wishes
                         .iter()
                         .filter(|(_, wish)| audience::hears_at_once(wish, severity, exploited, &content))

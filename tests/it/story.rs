@@ -331,6 +331,8 @@ async fn killed_in_the_middle_it_goes_on_and_leaves_nobody_out() {
         web.route("/feed", feed(&[OLD]));
         let url = engine.url.clone();
         let mut program = Program::on(engine).with("RATTLEWATCH_SMTP_URL", &smtp.url());
+        // Each in a mail of its own, however many there are.
+        program.set("RATTLEWATCH_BURST", "1000");
         program.sources(&[("cert", "feed", &web.url("/feed"))]);
         program.ok(&["subscriber", "add", "tech@msp.example", "--platform", "screenconnect"]);
         program.run();

@@ -81,6 +81,8 @@ fn stored(program: &Program) -> Stored {
 /// A program that has read its feeds once, with somebody who hears everything.
 async fn begun(engine: Engine, web: &HttpServer, smtp: &SmtpServer) -> Program {
     let mut program = Program::on(engine).with("RATTLEWATCH_SMTP_URL", &smtp.url());
+    // Each in a mail of its own, however many there are.
+    program.set("RATTLEWATCH_BURST", "1000");
     let names: Vec<String> = (0..FEEDS).map(|number| format!("feed{number}")).collect();
     let urls: Vec<String> = names.iter().map(|name| web.url(&format!("/{name}"))).collect();
     let sources: Vec<(&str, &str, &str)> =

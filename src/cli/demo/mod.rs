@@ -25,7 +25,7 @@ use crate::model::audience::{DigestEvery, DigestSchedule, Floor, Wish};
 use crate::model::clock::{Clock, ManualClock, Timestamp};
 use crate::model::platform::PlatformId;
 use crate::model::topic::Topic;
-use crate::store::subscriptions::{self, Change};
+use crate::store::subscriptions::{self, Change, Recipient};
 use crate::store::{Location, Store};
 
 /// Monday, 16 November 2026, 07:00 UTC.
@@ -155,24 +155,22 @@ async fn subscribe(context: &Context) -> Result<(), Failure> {
         every: DigestEvery::Weekly,
         day: Weekday::Monday,
         at: time(7, 30, 0, 0),
-        timezone: "UTC".to_owned(),
+        ..DigestSchedule::default()
     };
     let runs = ["fortigate", "screenconnect", "veeam-vbr"].map(|id| PlatformId(id.to_owned()));
     let technician = Wish {
-        everything: false,
         platforms: runs.to_vec(),
         topics: vec![Topic::Msp],
-        floor: Floor::All,
         instant: true,
         digest: digest.clone(),
+        ..Wish::default()
     };
     let owner = Wish {
         everything: true,
-        platforms: Vec::new(),
-        topics: Vec::new(),
         floor: Floor::Exploited,
         instant: true,
         digest: DigestSchedule { every: DigestEvery::None, ..digest },
+        ..Wish::default()
     };
     for (email, wish) in [("tech@msp.example", technician), ("owner@msp.example", owner)] {
         let now = context.clock.now();
@@ -181,8 +179,7 @@ async fn subscribe(context: &Context) -> Result<(), Failure> {
             .store
             .write(move |tx| {
                 let change = Change {
-                    email,
-                    email_key: email,
+                    recipient: &Recipient::mailbox(email, email),
                     wish: &wish,
                     consent: "a sample recipient of the demo",
                     next: &next,

@@ -84,7 +84,7 @@ impl Setting {
 use Preset::{Absent, Value};
 
 /// Every setting, in the order in which people meet them.
-pub const SETTINGS: [Setting; 23] = [
+pub const SETTINGS: [Setting; 25] = [
     Setting::text("data_dir", Value("data"), "The folder of the database and of mail that is not sent."),
     Setting::secret(
         "database_url",
@@ -128,6 +128,18 @@ pub const SETTINGS: [Setting; 23] = [
         "reply_to",
         Absent("answers go to the sender"),
         "Where answers to mails go: `ADDRESS` or `NAME <ADDRESS>`.",
+    ),
+    Setting::number(
+        "burst",
+        Value("10"),
+        "Most alerts that one recipient gets one by one within an hour. What comes beyond that is told in one mail; \
+         nothing is left out.",
+    ),
+    Setting::text(
+        "signup",
+        Value("yes"),
+        "Whether `/subscribe` lets anybody ask to be mailed: `yes` or `no`. Nobody is mailed alerts before the mailbox's \
+         owner has said yes through a mailed link.",
     ),
     Setting::list(
         "dkim_keys",

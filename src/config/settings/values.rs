@@ -269,6 +269,21 @@ pub(super) fn at_once(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| format!("{} is not a whole number from 1 to {AT_ONCE_MAX}", quoted(text)))
 }
 
+/// How many of something, from 1 to a million.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse().ok().filter(|number| (1..=1_000_000).contains(number));
+    number.ok_or_else(|| format!("{} is not a whole number from 1 to 1000000", quoted(text)))
+}
+
+/// `yes` or `no`.
+pub(super) fn yes(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err(format!("{} is neither yes nor no", quoted(text))),
+    }
+}
+
 /// Ids of sources and names of sets.
 pub(super) fn names(text: &str) -> Result<Vec<String>, String> {
     Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())

@@ -116,6 +116,8 @@ fn references(drafts: &[Draft]) -> Vec<Reference> {
             name: draft.source_name.clone(),
             url,
             title: draft.item.title.clone(),
+            publisher: draft.publisher.clone(),
+            region: draft.region.clone(),
         });
     }
     references

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::reader::{Footer, Touched, concerns, footer, matched, names, touched};
+use super::reader::{Footer, Touched, concerns, footer, matched, names, touched, touched_at};
 use super::render::ground;
 use super::text::{at, cut, header, link, list, shorten, unanswered, zone};
 use super::{Alert, Envelope};
@@ -28,20 +28,20 @@ pub const LISTED: usize = 20;
 pub struct View {
     pub subject: String,
     preheader: String,
-    lead: String,
+    pub lead: String,
     note: String,
     ground: &'static str,
-    changes: Vec<String>,
-    title: String,
+    pub changes: Vec<String>,
+    pub title: String,
     badges: Vec<Badge>,
-    what: Option<Said>,
-    exploited: Vec<Said>,
-    severity: Vec<Said>,
-    steps: Vec<Step>,
-    touched: Vec<Touched>,
+    pub what: Option<Said>,
+    pub exploited: Vec<Said>,
+    pub severity: Vec<Said>,
+    pub steps: Vec<Step>,
+    pub touched: Vec<Touched>,
     touched_more: usize,
-    versions: Vec<Said>,
-    cves: Vec<Link>,
+    pub versions: Vec<Said>,
+    pub cves: Vec<Link>,
     cves_more: usize,
     aliases: String,
     sources: Vec<Link>,
@@ -49,10 +49,10 @@ pub struct View {
     quote: Option<Quote>,
     published: String,
     first_seen: String,
-    tlp: String,
-    page: String,
+    pub tlp: String,
+    pub page: String,
     id: String,
-    footer: Footer,
+    pub footer: Footer,
 }
 
 /// A word on a ground that makes it easy to find; the word alone says it.
@@ -64,25 +64,25 @@ pub struct Badge {
 
 /// A page, by its name, address and host. The address may be empty.
 #[derive(Debug, Serialize)]
-struct Link {
-    name: String,
+pub struct Link {
+    pub name: String,
     url: String,
     host: String,
 }
 
 /// A sentence, and who says it; the name may be empty, and the address.
 #[derive(Debug, Serialize)]
-struct Said {
-    text: String,
-    source: String,
+pub struct Said {
+    pub text: String,
+    pub source: String,
     url: String,
 }
 
 /// Something to do, with the page to do it with.
 #[derive(Debug, Serialize)]
-struct Step {
-    text: String,
-    url: String,
+pub struct Step {
+    pub text: String,
+    pub url: String,
     host: String,
 }
 
@@ -95,7 +95,7 @@ struct Quote {
 /// Fills the view of one alert that lists at most `listed` CVE ids, sources and platforms.
 pub fn view(input: &Alert<'_>, listed: usize) -> View {
     let content = input.content;
-    let mut platforms = touched(content, input.wish, input.name);
+    let mut platforms = touched_at(content, input.wish, input.sites, input.name);
     let (mine, yours) = names(&platforms);
     let zone = zone(&input.wish.digest.timezone);
     let concerns = concerns(content, input.wish);

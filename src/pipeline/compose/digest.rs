@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::alert::{Badge, badges, page, reasons, title};
 use super::reader::{Footer, footer, names, touched};
 use super::text::{at, count, cut, day, days, header, link, list, zone};
-use super::{Digest, Entry, Failed};
+use super::{Digest, Entry, Failed, Occasion};
 use crate::model::advisory::{Content, EventKind};
 use crate::model::audience::DigestEvery;
 use crate::model::severity::Severity;
@@ -23,18 +23,18 @@ const SILENT: usize = 20;
 pub struct View {
     pub subject: String,
     preheader: String,
-    heading: String,
-    window: String,
-    total: String,
+    pub heading: String,
+    pub window: String,
+    pub total: String,
     empty: String,
     groups: Vec<Group>,
     more: usize,
-    more_url: String,
+    pub more_url: String,
     silent: Vec<Silent>,
     silent_more: usize,
     silent_lead: String,
     silent_note: String,
-    footer: Footer,
+    pub footer: Footer,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,16 +68,14 @@ struct Silent {
 /// Fills the view of one digest that shows its `shown` most urgent advisories.
 pub fn view(input: &Digest<'_>, shown: usize) -> View {
     let zone = zone(&input.wish.digest.timezone);
-    let mut entries: Vec<&Entry<'_>> = input.entries.iter().collect();
-    entries.sort_by_key(|entry| urgency(entry));
+    let entries = by_urgency(input.entries);
     let hot = entries.iter().filter(|entry| class(entry.content) == 0).count();
-    let every = if input.wish.digest.every == DigestEvery::Daily { "Daily" } else { "Weekly" };
-    let days = days(input.from, input.to, &zone);
     let says = says(input, hot);
+    let (subject, heading) = headings(input, &says, &zone);
     View {
-        subject: header(&format!("{every} digest: {says} ({days})"), 150),
+        subject: header(&subject, 150),
         preheader: cut(&preheader(&entries, input.failed.len()), 100),
-        heading: format!("{every} digest, {days}"),
+        heading,
         window: window(input, &zone),
         total: total(input),
         empty: if entries.is_empty() { empty(input) } else { String::new() },
@@ -89,6 +87,26 @@ pub fn view(input: &Digest<'_>, shown: usize) -> View {
         silent_lead: silence(input.failed.len()),
         silent_note: if entries.is_empty() { String::new() } else { unread(input.failed.len()) },
         footer: footer(&input.envelope, input.wish, None, input.name),
+    }
+}
+
+/// The most urgent first.
+pub fn by_urgency<'e, 'a>(entries: &'e [Entry<'a>]) -> Vec<&'e Entry<'a>> {
+    let mut entries: Vec<&Entry<'_>> = entries.iter().collect();
+    entries.sort_by_key(|entry| urgency(entry));
+    entries
+}
+
+/// The subject, and the heading inside.
+fn headings(input: &Digest<'_>, says: &str, zone: &TimeZone) -> (String, String) {
+    match input.occasion {
+        Occasion::Welcome => (format!("Welcome: {says} now open"), "Welcome. This is open now".to_owned()),
+        Occasion::RollUp => (format!("{says} at once"), format!("{says}, in one mail")),
+        Occasion::Digest => {
+            let every = if input.wish.digest.every == DigestEvery::Daily { "Daily" } else { "Weekly" };
+            let days = days(input.from, input.to, zone);
+            (format!("{every} digest: {says} ({days})"), format!("{every} digest, {days}"))
+        }
     }
 }
 
@@ -141,6 +159,15 @@ fn preheader(entries: &[&Entry<'_>], silent: usize) -> String {
 
 fn window(input: &Digest<'_>, zone: &TimeZone) -> String {
     let to = at(input.to, zone, "%a %-d %b %Y %H:%M (%Q)");
+    match input.occasion {
+        Occasion::Digest => {}
+        Occasion::Welcome => {
+            return format!("The last 30 days, until {to}. From now on you hear of what is new as it comes.");
+        }
+        Occasion::RollUp => {
+            return format!("Until {to}. When it is calmer, each comes in a mail of its own again.");
+        }
+    }
     if input.from.0 <= 0 {
         return format!("Everything until {to}.");
     }
@@ -149,6 +176,18 @@ fn window(input: &Digest<'_>, zone: &TimeZone) -> String {
 
 fn total(input: &Digest<'_>) -> String {
     let found = i64::try_from(input.entries.len()).unwrap_or(i64::MAX);
+    if input.occasion == Occasion::RollUp {
+        return "So many alerts came at once that they are told in one mail. Nothing is left out.".to_owned();
+    }
+    if input.occasion == Occasion::Welcome {
+        return match (found, input.wish.everything) {
+            (0, _) => "You are subscribed. Nothing of the last 30 days is open for what you asked for.".to_owned(),
+            (_, true) => "You are subscribed. These are the newest of the last 30 days.".to_owned(),
+            (_, false) => {
+                "You are subscribed. This touched what you run in the last 30 days: check it first.".to_owned()
+            }
+        };
+    }
     let all = count(input.advisories.max(found), "advisory", "advisories");
     if input.wish.everything {
         format!("{all} in this time; you asked for everything.")
@@ -159,6 +198,9 @@ fn total(input: &Digest<'_>) -> String {
 }
 
 fn empty(input: &Digest<'_>) -> String {
+    if input.occasion == Occasion::Welcome {
+        return "You will hear as soon as something comes.".to_owned();
+    }
     let whose = if input.wish.everything { "Nothing new" } else { "Nothing new for the platforms you run" };
     if input.failed.is_empty() {
         format!("{whose}. Every source that we watch can be read.")

@@ -4,11 +4,15 @@
 //! All text from sources is hostile here; templates escape it and only web addresses become links.
 
 mod alert;
+mod brief;
 mod digest;
 mod notice;
+mod question;
 mod reader;
 mod render;
 mod text;
+
+use std::collections::BTreeMap;
 
 use hmac::{Hmac, KeyInit, Mac};
 use minijinja::Environment;
@@ -16,6 +20,7 @@ use sha2::Sha256;
 
 use crate::model::advisory::{AdvisoryId, Content, Event, EventKind};
 use crate::model::audience::Wish;
+use crate::model::channel::ChannelKind;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::Message;
 use crate::model::health::HealthState;
@@ -49,6 +54,8 @@ pub struct Envelope<'a> {
     pub to: &'a str,
     /// The subscription's id.
     pub subscription: &'a str,
+    /// By which way it goes.
+    pub channel: ChannelKind,
     /// When the delivery was created: the `Date` of every try.
     pub created_at: Timestamp,
     /// The domain of the sender's address.
@@ -59,6 +66,8 @@ pub struct Envelope<'a> {
     pub public_url: &'a str,
     /// Where one click stops the mail.
     pub unsubscribe: Option<String>,
+    /// Where the recipient changes what comes.
+    pub preferences: Option<String>,
 }
 
 /// What an alert is made from.
@@ -73,6 +82,35 @@ pub struct Alert<'a> {
     pub first: &'a Content,
     /// What the recipient wants.
     pub wish: &'a Wish,
+    /// The clients of the recipient's organization that run a platform.
+    pub sites: &'a Sites,
+    /// The shown name of a platform.
+    pub name: &'a dyn Fn(&PlatformId) -> String,
+}
+
+/// Names of clients by the platform that they run.
+pub type Sites = BTreeMap<PlatformId, Vec<String>>;
+
+/// Why advisories are told in one letter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Occasion {
+    /// A period is over.
+    #[default]
+    Digest,
+    /// The recipient is new: what is open.
+    Welcome,
+    /// There were more alerts within the hour than anybody reads one by one.
+    RollUp,
+}
+
+/// What the mailed question "do you want this?" is made from.
+pub struct Question<'a> {
+    /// What every letter carries.
+    pub envelope: Envelope<'a>,
+    /// What was asked for.
+    pub wish: &'a Wish,
+    /// Where the answer is given.
+    pub confirm: &'a str,
     /// The shown name of a platform.
     pub name: &'a dyn Fn(&PlatformId) -> String,
 }
@@ -81,6 +119,8 @@ pub struct Alert<'a> {
 pub struct Digest<'a> {
     /// What every letter carries.
     pub envelope: Envelope<'a>,
+    /// Why these advisories are told in one letter.
+    pub occasion: Occasion,
     /// The advisories for this recipient, in any order.
     pub entries: &'a [Entry<'a>],
     /// Where the window starts; the epoch where it has no start.
@@ -187,7 +227,8 @@ impl Composer {
         let text = render::plain(&self.environment, "alert.txt", &values)?;
         let root =
             identity(&input.envelope, &format!("thread|{}|{}", input.envelope.subscription, input.event.advisory));
-        Ok(message(&input.envelope, view.subject, text, html, Some(root)))
+        let brief = (input.envelope.channel != ChannelKind::Email).then(|| brief::of_alert(input, &view));
+        Ok(Message { brief, ..message(&input.envelope, view.subject, text, html, Some(root)) })
     }
 
     /// The letter that sums up a window.
@@ -205,12 +246,29 @@ impl Composer {
                 continue;
             }
             let text = render::plain(&self.environment, "digest.txt", &values)?;
-            return Ok(message(&input.envelope, view.subject, text, html, None));
+            let brief = (input.envelope.channel != ChannelKind::Email).then(|| brief::of_digest(input, &view));
+            let bulk = input.occasion == Occasion::Digest;
+            let room = if bulk { "digest" } else { "alerts" };
+            let list_id = format!("{room}.{}", input.envelope.from_domain);
+            return Ok(Message { brief, bulk, list_id, ..message(&input.envelope, view.subject, text, html, None) });
         }
     }
 }
 
 impl Composer {
+    /// The letter that asks whether its recipient wants to be mailed. It says nothing of any advisory.
+    ///
+    /// # Errors
+    /// A template is broken.
+    pub fn question(&self, input: &Question<'_>) -> Result<Message, ComposeError> {
+        let view = question::view(input);
+        let values = render::value(&view);
+        let html = render::html(&self.environment, "question.html", &values)?;
+        let text = render::plain(&self.environment, "question.txt", &values)?;
+        let list_id = format!("consent.{}", input.envelope.from_domain);
+        Ok(Message { bulk: false, list_id, ..message(&input.envelope, view.subject, text, html, None) })
+    }
+
     /// The letter that tells the operator which sources can no longer be read, or can be again.
     ///
     /// # Errors

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::Envelope;
 use super::text::{cut, link, list};
+use super::{Envelope, Sites};
 use crate::model::advisory::Content;
-use crate::model::audience::{Floor, Wish};
+use crate::model::audience::{DigestEvery, Floor, Follow, Wish, weekday_name};
 use crate::model::platform::{Evidence, Field, PlatformId, Tag};
 use crate::model::topic::About;
 
@@ -20,11 +20,13 @@ pub struct Touched {
     pub titled: bool,
     /// The reader runs it.
     pub yours: bool,
+    /// Which of the reader's clients run it: `Contoso and Fabrikam`; empty where that is not known.
+    pub sites: String,
 }
 
 /// The platforms touched: the reader's first, the surest first.
 pub fn touched(content: &Content, wish: &Wish, name: &dyn Fn(&PlatformId) -> String) -> Vec<Touched> {
-    let asked = |tag: &Tag| std::iter::once(&tag.platform).chain(&tag.under).any(|id| wish.platforms.contains(id));
+    let asked = |tag: &Tag| std::iter::once(&tag.platform).chain(&tag.under).any(|id| wish.asks_for(id));
     let mut tags: Vec<_> = content.affected().map(|tag| (asked(tag), tag)).collect();
     tags.sort_by(|(yours, tag), (theirs, other)| {
         theirs.cmp(yours).then(other.confidence.total_cmp(&tag.confidence)).then(tag.platform.cmp(&other.platform))
@@ -33,9 +35,25 @@ pub fn touched(content: &Content, wish: &Wish, name: &dyn Fn(&PlatformId) -> Str
         .map(|(yours, tag)| {
             let name = cut(&name(&tag.platform), 60);
             let titled = named_in(&content.title, &name, &tag.evidence);
-            Touched { name, why: tag.because(), titled, yours }
+            Touched { name, why: tag.because(), titled, yours, sites: String::new() }
         })
         .collect()
+}
+
+/// As [`touched`], with the reader's clients that run each.
+pub fn touched_at(content: &Content, wish: &Wish, sites: &Sites, name: &dyn Fn(&PlatformId) -> String) -> Vec<Touched> {
+    let mut all = touched(content, wish, name);
+    if !sites.is_empty() {
+        for tag in content.affected() {
+            let Some(clients) = sites.get(&tag.platform) else { continue };
+            let known = cut(&name(&tag.platform), 60);
+            let clients: Vec<String> = clients.iter().map(|client| cut(client, 60)).collect();
+            if let Some(one) = all.iter_mut().find(|one| one.name == known) {
+                one.sites = list(&clients, 5);
+            }
+        }
+    }
+    all
 }
 
 /// Names of the reader's platforms among those touched; of all touched where none is the reader's.
@@ -71,6 +89,8 @@ pub struct Footer {
     pub why: String,
     /// Where to stop it; absent where only a person can.
     pub stop: Option<String>,
+    /// Where to change what comes; absent where only a person can.
+    pub change: Option<String>,
 }
 
 /// The end of an alert about `platforms` and `topics` that the reader asked for, or of a digest where that is `None`.
@@ -83,7 +103,7 @@ pub fn footer(
     let run = match about {
         Some((platforms, _)) if !platforms.is_empty() => list(platforms, 3),
         Some((_, [_, ..])) => String::new(),
-        _ => list(&wish.platforms.iter().map(|id| cut(&name(id), 60)).collect::<Vec<_>>(), 6),
+        _ => list(&wish.platforms.iter().chain(&wish.followed).map(|id| cut(&name(id), 60)).collect::<Vec<_>>(), 6),
     };
     let because = match (wish.everything, about) {
         (true, _) => "You get this because you asked for everything".to_owned(),
@@ -93,16 +113,58 @@ pub fn footer(
         }
         _ => "You get this because you subscribed".to_owned(),
     };
-    let floor = match wish.floor {
+    let floor = floor(wish.floor);
+    let what = if wish.instant { "Mailed at once" } else { "Included" };
+    Footer {
+        why: format!("{because}. {what}: {floor}."),
+        stop: envelope.unsubscribe.as_deref().and_then(link).map(|(address, _)| address),
+        change: envelope.preferences.as_deref().and_then(link).map(|(address, _)| address),
+    }
+}
+
+fn floor(floor: Floor) -> &'static str {
+    match floor {
         Floor::All => "every rating",
         Floor::Medium => "medium and above, not rated yet, or exploited",
         Floor::High => "high and above, not rated yet, or exploited",
         Floor::Critical => "critical or exploited",
         Floor::Exploited => "exploited only",
-    };
-    let what = if wish.instant { "Mailed at once" } else { "Included" };
-    Footer {
-        why: format!("{because}. {what}: {floor}."),
-        stop: envelope.unsubscribe.as_deref().and_then(link).map(|(address, _)| address),
     }
+}
+
+/// A wish in sentences for the one who has it, one a line.
+pub fn wanted(wish: &Wish, name: &dyn Fn(&PlatformId) -> String) -> Vec<String> {
+    let mut lines = Vec::new();
+    if wish.everything {
+        lines.push("Every advisory, whatever it touches".to_owned());
+    }
+    let platforms: Vec<String> = wish.platforms.iter().map(|id| cut(&name(id), 60)).collect();
+    let groups = wish.follows.iter().map(|follow| match follow {
+        Follow::Stack(_) => "all that the organization runs".to_owned(),
+        Follow::Category(word) => format!("every {} product", word.replace('-', " ")),
+        Follow::Vendor(vendor) => format!("everything by {}", cut(vendor, 60)),
+    });
+    let runs: Vec<String> = platforms.into_iter().chain(groups).collect();
+    if !runs.is_empty() {
+        lines.push(format!("What touches {}", list(&runs, 30)));
+    }
+    for topic in &wish.topics {
+        lines.push(format!("What is about {}, whatever you run", topic.name()));
+    }
+    if wish.instant {
+        let quiet = wish.quiet.map_or_else(String::new, |quiet| format!(", but not between {quiet}"));
+        lines.push(format!("A mail at once: {}{quiet}", floor(wish.floor)));
+    }
+    let digest = &wish.digest;
+    let (at, zone) = (digest.at.strftime("%H:%M"), &digest.timezone);
+    match digest.every {
+        DigestEvery::None => {}
+        DigestEvery::Daily => lines.push(format!("A digest every day at {at} ({zone})")),
+        DigestEvery::Weekly => {
+            let day = weekday_name(digest.day);
+            let day = format!("{}{}", day[..1].to_uppercase(), &day[1..]);
+            lines.push(format!("A digest every {day} at {at} ({zone})"));
+        }
+    }
+    lines
 }

@@ -84,6 +84,8 @@ pub fn environment() -> Result<Environment<'static>, ComposeError> {
         ("alert.html", html_of("alert.mjml", include_str!("../templates/alert.mjml"))?),
         ("digest.html", html_of("digest.mjml", include_str!("../templates/digest.mjml"))?),
         ("notice.html", html_of("notice.mjml", include_str!("../templates/notice.mjml"))?),
+        ("question.html", html_of("question.mjml", include_str!("../templates/question.mjml"))?),
+        ("question.txt", include_str!("../templates/question.txt").to_owned()),
         ("notice.txt", include_str!("../templates/notice.txt").to_owned()),
         ("alert.txt", include_str!("../templates/alert.txt").to_owned()),
         ("digest.txt", include_str!("../templates/digest.txt").to_owned()),

@@ -167,18 +167,69 @@ CREATE TABLE events (
 );
 CREATE INDEX events_to_fan_out ON events (seq) WHERE NOT fanned_out;
 
+-- Who says what an event tells: publishers, and countries of authorities. Limited recipients are compared with it.
+CREATE TABLE event_origins (
+    seq BIGINT NOT NULL REFERENCES events (seq),
+    origin TEXT NOT NULL,
+    PRIMARY KEY (seq, origin)
+) /* clustered */;
+
 CREATE TABLE event_platforms (
     seq BIGINT NOT NULL REFERENCES events (seq),
     platform TEXT NOT NULL,
     PRIMARY KEY (seq, platform)
 ) /* clustered */;
 
+-- Organizations: managed service providers, the tenants.
+CREATE TABLE organizations (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    name_key TEXT NOT NULL UNIQUE,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE clients (
+    id TEXT PRIMARY KEY,
+    organization TEXT NOT NULL REFERENCES organizations (id),
+    name TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (organization, name_key)
+);
+
+CREATE TABLE members (
+    id TEXT PRIMARY KEY,
+    organization TEXT NOT NULL REFERENCES organizations (id),
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (organization, email_key)
+);
+
+-- What an organization or a client runs.
+CREATE TABLE stacks (
+    owner TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    PRIMARY KEY (owner, platform)
+) /* clustered */;
+
 -- Subscriptions: who wants to hear of what. start_seq: events up to it are history to the subscriber.
 CREATE TABLE subscriptions (
     id TEXT PRIMARY KEY,
+    -- The tenant; empty for none.
+    organization TEXT NOT NULL DEFAULT '',
+    channel TEXT NOT NULL DEFAULT 'email',
     email TEXT NOT NULL,
-    email_key TEXT NOT NULL UNIQUE,
+    -- What two spellings of one mailbox or address have in common; a hash once the recipient has been erased.
+    email_key TEXT NOT NULL,
+    -- Where a channel that takes web requests delivers to, and the key that it signs with.
+    target TEXT,
+    secret TEXT,
     active BOOLEAN NOT NULL,
+    -- Why it is not active: pending, unsubscribed, removed, bounced, complained, gone, erased.
+    ended TEXT,
     everything BOOLEAN NOT NULL,
     floor BIGINT NOT NULL,
     instant BOOLEAN NOT NULL,
@@ -186,23 +237,62 @@ CREATE TABLE subscriptions (
     digest_day TEXT NOT NULL,
     digest_at TEXT NOT NULL,
     timezone TEXT NOT NULL,
+    all_clear BOOLEAN NOT NULL DEFAULT FALSE,
+    quiet TEXT,
+    quiet_pierce BOOLEAN NOT NULL DEFAULT TRUE,
+    -- In how many ways it limits whom it hears.
+    limits BIGINT NOT NULL DEFAULT 0,
     consent TEXT NOT NULL,
     consent_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     start_seq BIGINT NOT NULL,
     digest_cut BIGINT NOT NULL,
     digest_due BIGINT,
-    digest_period TEXT
+    digest_period TEXT,
+    UNIQUE (organization, email_key)
 );
 CREATE INDEX subscriptions_to_everything ON subscriptions (id) WHERE everything;
 CREATE INDEX subscriptions_by_digest ON subscriptions (digest_due) WHERE active;
 
+-- The platforms and topics of a subscription, and the groups that it follows (stack:org-1, category:rmm, vendor:Kaseya).
+-- Not chosen: what those groups have now.
 CREATE TABLE subscription_platforms (
     subscription TEXT NOT NULL REFERENCES subscriptions (id),
     platform TEXT NOT NULL,
+    chosen BOOLEAN NOT NULL DEFAULT TRUE,
     PRIMARY KEY (platform, subscription)
 ) /* clustered */;
 CREATE INDEX subscription_platforms_by_subscription ON subscription_platforms (subscription);
+
+-- Whom alone a subscription hears, in each way (publisher, region).
+CREATE TABLE subscription_only (
+    subscription TEXT NOT NULL REFERENCES subscriptions (id),
+    origin TEXT NOT NULL,
+    way TEXT NOT NULL,
+    PRIMARY KEY (subscription, origin)
+) /* clustered */;
+
+-- Who asked to be mailed and has not confirmed yet. wish: JSON.
+CREATE TABLE signups (
+    id TEXT PRIMARY KEY,
+    subscription TEXT NOT NULL REFERENCES subscriptions (id),
+    wish TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    confirmed_at BIGINT
+);
+CREATE INDEX signups_by_time ON signups (created_at);
+CREATE INDEX signups_by_subscription ON signups (subscription, created_at);
+
+-- Addresses that are not mailed: by a keyed hash, so that an erased one is known without being kept.
+CREATE TABLE suppressions (
+    address_hash TEXT PRIMARY KEY,
+    email TEXT,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    said_by TEXT NOT NULL,
+    at BIGINT NOT NULL
+);
 
 -- Deliveries: the outbox. The id names recipient, channel and event or period, so that a second one cannot exist.
 CREATE TABLE deliveries (
@@ -211,6 +301,10 @@ CREATE TABLE deliveries (
     channel TEXT NOT NULL,
     kind TEXT NOT NULL,
     event_seq BIGINT,
+    -- By what the event was matched: a platform, a topic, or ~ for everything.
+    why TEXT NOT NULL DEFAULT '',
+    -- The roll-up that tells it in place of a mail of its own.
+    rolled_into TEXT,
     payload TEXT NOT NULL,
     state TEXT NOT NULL,
     attempts BIGINT NOT NULL,
@@ -228,6 +322,7 @@ CREATE TABLE deliveries (
 ) /* clustered */;
 CREATE INDEX deliveries_to_send ON deliveries (due_at, id) WHERE state = 'queued';
 CREATE INDEX deliveries_in_flight ON deliveries (lease_until, id) WHERE state = 'sending';
+CREATE INDEX deliveries_by_roll_up ON deliveries (rolled_into) WHERE rolled_into IS NOT NULL;
 CREATE INDEX deliveries_by_subscription ON deliveries (subscription, event_seq);
 
 -- One row a try: written before the first byte goes out, completed after the answer.
@@ -246,4 +341,4 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 ) /* clustered */;
 
-INSERT INTO counters (name, value) VALUES ('advisory', 0), ('event', 0), ('ingest', 0), ('item', 0), ('notice', 0), ('subscription', 0), ('wrong', 0);
+INSERT INTO counters (name, value) VALUES ('advisory', 0), ('client', 0), ('event', 0), ('ingest', 0), ('item', 0), ('member', 0), ('notice', 0), ('organization', 0), ('signup', 0), ('subscription', 0), ('wrong', 0);

@@ -153,12 +153,12 @@ proptest! {
         wish.digest.timezone = zone;
         let name = |_: &PlatformId| names.clone();
         let envelope = Envelope { unsubscribe: Some(stop), ..envelope("dlv-1") };
-        let message = composer.alert(&Alert { envelope: envelope.clone(), event: &event, content: &content, first: &content, wish: &wish, name: &name }).unwrap();
+        let message = composer.alert(&Alert { sites: &Sites::new(), envelope: envelope.clone(), event: &event, content: &content, first: &content, wish: &wish, name: &name }).unwrap();
         is_clean(&message);
         is_tidy(&message);
         let entries = [Entry { id: &event.advisory, content: &content, kinds: vec![event.kind], reasons, alerted_at: Some(TUESDAY) }];
         let failed = [Failed { name: &names, since: Some(TUESDAY), detail: &content.title }];
-        let input = Digest { envelope, entries: &entries, from: Timestamp(i64::MIN), to: Timestamp(i64::MAX), advisories: -3, failed: &failed, wish: &wish, name: &name };
+        let input = Digest { occasion: Occasion::Digest, envelope, entries: &entries, from: Timestamp(i64::MIN), to: Timestamp(i64::MAX), advisories: -3, failed: &failed, wish: &wish, name: &name };
         let message = composer.digest(&input).unwrap();
         is_clean(&message);
         is_tidy(&message);

@@ -125,8 +125,15 @@ fn a_thread_keeps_its_subject_and_root_and_each_delivery_its_id() {
     let began = exploited();
     let mut now = Content { title: "ScreenConnect: administrator for everyone [updated]".to_owned(), ..exploited() };
     now.tags.insert(0, tag("fortigate", Field::Text, "FortiGate"));
-    let input =
-        Alert { envelope: envelope("dlv-9"), event: &later, content: &now, first: &began, wish: &wish, name: &name };
+    let input = Alert {
+        sites: &Sites::new(),
+        envelope: envelope("dlv-9"),
+        event: &later,
+        content: &now,
+        first: &began,
+        wish: &wish,
+        name: &name,
+    };
     let second = composer.alert(&input).unwrap();
     assert_eq!((&first.subject, &first.thread_root), (&second.subject, &second.thread_root));
     assert_ne!(first.message_id, second.message_id);
@@ -173,7 +180,15 @@ fn the_subject_of_a_thread_is_made_from_the_first_revision() {
     let began = Content { tags: vec![tag("veeam-vbr", Field::Text, "Veeam Backup")], ..unrated() };
     let of = |first: &Content, wish: &Wish| {
         let content = unrated();
-        let input = Alert { envelope: envelope("dlv-1"), event: &later, content: &content, first, wish, name: &name };
+        let input = Alert {
+            sites: &Sites::new(),
+            envelope: envelope("dlv-1"),
+            event: &later,
+            content: &content,
+            first,
+            wish,
+            name: &name,
+        };
         composer.alert(&input).unwrap().subject
     };
     let title = "Criminals pose as help desks on Teams to install remote tools";
@@ -212,7 +227,15 @@ fn without_a_stop_link_the_letter_says_whom_to_ask() {
     );
     let envelope = Envelope { unsubscribe: None, ..envelope("dlv-1") };
     let message = composer
-        .alert(&Alert { envelope, event: &event, content: &content, first: &content, wish: &wish, name: &name })
+        .alert(&Alert {
+            sites: &Sites::new(),
+            envelope,
+            event: &event,
+            content: &content,
+            first: &content,
+            wish: &wish,
+            name: &name,
+        })
         .unwrap();
     both_say(
         &message,

@@ -7,7 +7,7 @@ use rattlewatch::pipeline::schedule::next_digest;
 use super::*;
 
 fn schedule(every: DigestEvery, day: Weekday, at: Time, zone: &str) -> DigestSchedule {
-    DigestSchedule { every, day, at, timezone: zone.to_owned() }
+    DigestSchedule { every, day, at, timezone: zone.to_owned(), ..DigestSchedule::default() }
 }
 
 fn instant(text: &str) -> Timestamp {

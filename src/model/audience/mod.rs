@@ -1,4 +1,4 @@
-//! Who wants to hear: subscriptions, floors and digest schedules.
+//! Who wants to hear: organizations and their clients, subscriptions, floors, digest schedules and quiet hours.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,13 @@ use std::str::FromStr;
 use jiff::civil::{Time, Weekday};
 use serde::{Deserialize, Serialize};
 
-use super::clock::Timestamp;
-use super::platform::PlatformId;
-use super::topic::Topic;
+mod organization;
+mod quiet;
+mod wish;
+
+pub use organization::{Client, Member, Organization, Owner, Role};
+pub use quiet::QuietHours;
+pub use wish::{Follow, Only, Subscription, Wish, publisher_key, region_key};
 
 /// How urgent an advisory must be to be mailed at once. The rest waits for the digest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,17 +111,20 @@ impl FromStr for DigestEvery {
 }
 
 /// When digests come: a weekday, a local time and an IANA zone, kept as written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DigestSchedule {
     /// How often.
     pub every: DigestEvery,
     /// The local weekday of a weekly digest.
-    #[serde(serialize_with = "weekday_word")]
+    #[serde(serialize_with = "weekday_word", deserialize_with = "word_weekday")]
     pub day: Weekday,
     /// The local time of day.
     pub at: Time,
     /// The IANA name of the zone, such as `Europe/Berlin`.
     pub timezone: String,
+    /// It comes even where there is nothing to say: a sign that somebody has looked.
+    pub all_clear: bool,
 }
 
 impl Default for DigestSchedule {
@@ -127,6 +134,7 @@ impl Default for DigestSchedule {
             day: Weekday::Monday,
             at: jiff::civil::time(7, 30, 0, 0),
             timezone: "UTC".to_owned(),
+            all_clear: false,
         }
     }
 }
@@ -161,41 +169,21 @@ pub fn parse_weekday(text: &str) -> Result<Weekday, String> {
         .ok_or_else(|| format!("'{text}' is not a weekday (monday to sunday)"))
 }
 
+/// The time of day that `text` writes as `07:30`.
+///
+/// # Errors
+/// Says what a time looks like.
+pub fn parse_time(text: &str) -> Result<Time, String> {
+    let wrong = || format!("'{text}' is not a time such as 07:30");
+    let (hour, minute) = text.trim().split_once(':').ok_or_else(wrong)?;
+    let (hour, minute) = (hour.parse().map_err(|_| wrong())?, minute.parse().map_err(|_| wrong())?);
+    Time::new(hour, minute, 0, 0).map_err(|_| wrong())
+}
+
 fn weekday_word<S: serde::Serializer>(day: &Weekday, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(weekday_name(*day))
 }
 
-/// What one recipient wants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Wish {
-    /// Every advisory, whatever it touches.
-    pub everything: bool,
-    /// The platforms that the recipient runs; sorted, no repeats.
-    pub platforms: Vec<PlatformId>,
-    /// What else they want to hear of, whatever it touches; sorted, no repeats.
-    pub topics: Vec<Topic>,
-    /// How urgent an advisory must be to be mailed at once.
-    pub floor: Floor,
-    /// Mail at once, above the floor.
-    pub instant: bool,
-    /// The summary.
-    pub digest: DigestSchedule,
-}
-
-/// A recipient who may be mailed, and what it wants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Subscription {
-    /// Our id, `sub-` and a number.
-    pub id: String,
-    /// The address as given (domain in lowercase A-labels).
-    pub email: String,
-    /// What it wants.
-    #[serde(flatten)]
-    pub wish: Wish,
-    /// How consent was given: by whom and where it is recorded.
-    pub consent: String,
-    /// When that consent was recorded.
-    pub consent_at: Timestamp,
-    /// When it was added.
-    pub created_at: Timestamp,
+fn word_weekday<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Weekday, D::Error> {
+    parse_weekday(&String::deserialize(from)?).map_err(serde::de::Error::custom)
 }

@@ -1,0 +1,103 @@
+//! Signing up: a form that anybody may fill in, a mailed question, and a yes that only a button gives.
+//!
+//! Whoever asks sees the same page, whether the address is known, suppressed or new: nobody learns who is subscribed.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
+use axum::response::Html;
+use minijinja::context;
+use minijinja::value::Serde;
+
+use super::State;
+use super::form::{Posted, shown};
+use crate::jobs::audience::{self, Confirmed};
+use crate::jobs::letters;
+use crate::model::address::EmailAddress;
+use crate::model::audience::{Floor, Wish};
+use crate::model::topic::Topic;
+use crate::store::subscriptions::Recipient;
+
+type Page = (StatusCode, Html<String>);
+
+/// The empty form.
+pub(super) async fn form(Shared(state): Shared<State>) -> Page {
+    if !state.0.context.signup {
+        return closed(&state);
+    }
+    let usual =
+        Wish { instant: true, topics: vec![Topic::Msp, Topic::Ransomware], floor: Floor::High, ..Wish::default() };
+    (StatusCode::OK, page(&state, &usual, "", ""))
+}
+
+fn page(state: &State, wish: &Wish, email: &str, fault: &str) -> Html<String> {
+    let form = shown(&state.0.context, wish, &ToString::to_string);
+    state.0.views.render("subscribe.html", context! { form => Serde(form), email, fault })
+}
+
+fn closed(state: &State) -> Page {
+    state.0.views.problem(StatusCode::NOT_FOUND, "Ask the one who runs this Rattlewatch to add you.")
+}
+
+/// Queues the question.
+pub(super) async fn ask(Shared(state): Shared<State>, body: Bytes) -> Page {
+    let context = &state.0.context;
+    if !context.signup {
+        return closed(&state);
+    }
+    let posted = Posted::read(&body);
+    let typed = posted.one("email");
+    let checked =
+        EmailAddress::parse(&typed).and_then(|email| posted.wish(context, &Wish::default()).map(|wish| (email, wish)));
+    let (email, wish) = match checked {
+        Ok(checked) => checked,
+        Err(fault) => return (StatusCode::UNPROCESSABLE_ENTITY, page(&state, &Wish::default(), &typed, &fault)),
+    };
+    let recipient = Recipient::mailbox(email.as_str(), &email.key());
+    let (secret, now) = (context.secret.clone(), context.clock.now());
+    match context.store.write(move |tx| audience::ask(tx, &secret, &recipient, &wish, now)).await {
+        Ok(asked) => {
+            tracing::info!("A request to be mailed: {asked:?}");
+            let text = "If this address can be mailed, a question is on its way. Nothing else comes before you say yes \
+                        through the link in it. The link holds for seven days.";
+            let message = context! { title => "Look into your mailbox", text, link => "" };
+            (StatusCode::OK, state.0.views.render("message.html", message))
+        }
+        Err(error) => state.fault("A request to be mailed", &error),
+    }
+}
+
+/// Asks for the yes. Changes nothing: mail scanners follow links.
+pub(super) async fn question(Shared(state): Shared<State>, Path(token): Path<String>) -> Page {
+    if audience::signup_of(&state.0.context.secret, &token).is_none() {
+        return incomplete(&state);
+    }
+    (StatusCode::OK, state.0.views.render("confirm.html", context! { token }))
+}
+
+/// Takes the yes.
+pub(super) async fn confirm(Shared(state): Shared<State>, Path(token): Path<String>) -> Page {
+    let context = &state.0.context;
+    let Some(signup) = audience::signup_of(&context.secret, &token) else { return incomplete(&state) };
+    let (working, now) = (context.clone(), context.clock.now());
+    let confirmed =
+        context.store.write(move |tx| audience::confirm(tx, &working.catalog, &working.secret, &signup, now)).await;
+    match confirmed {
+        Ok(Confirmed::Yes(subscription)) => {
+            let link = format!("/p/{}", letters::signed(&context.secret, "preferences", &subscription));
+            let text = "A first mail is on its way: what is open now for what you run.";
+            let message = context! { title => "You are subscribed", text, link, name => "Change what you get" };
+            (StatusCode::OK, state.0.views.render("message.html", message))
+        }
+        Ok(Confirmed::Expired) => state
+            .0
+            .views
+            .problem(StatusCode::GONE, "This question is more than seven days old. Please ask again on /subscribe."),
+        Ok(Confirmed::Unknown) => incomplete(&state),
+        Err(error) => state.fault("A confirmation", &error),
+    }
+}
+
+fn incomplete(state: &State) -> Page {
+    state.0.views.problem(StatusCode::NOT_FOUND, "This link is not complete. Please use the whole link from the mail.")
+}
