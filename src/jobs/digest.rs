@@ -85,7 +85,8 @@ fn cut(tx: &mut Tx<'_>, digest: &DueDigest, failed: &[Failed], now: Timestamp) -
     deliveries::queue_digest(tx, &digest.subscription.id, &digest.period, &crate::store::to_json(&window)?, now)
 }
 
-/// The window from `after` to `upto`, or none where there is nothing to say: no event, and every source was read.
+/// The window from `after` to `upto`, or none where there is nothing to say: no event, every source was read, and no
+/// sign of life is wanted.
 fn window(
     tx: &mut Tx<'_>,
     subscription: &str,
@@ -96,7 +97,8 @@ fn window(
     schedule: &DigestSchedule,
 ) -> Result<Option<Window>, StoreError> {
     let events = events::in_window(tx, subscription, after, upto)?;
-    if events.is_empty() && failed.is_empty() {
+    // Who wants a sign that somebody has looked gets one.
+    if events.is_empty() && failed.is_empty() && !schedule.all_clear {
         return Ok(None);
     }
     let usual = to.minus(period(schedule.every));

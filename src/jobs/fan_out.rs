@@ -3,8 +3,8 @@
 use super::Context;
 use crate::store::{StoreError, events};
 
-/// Recipients queued in one transaction.
-const PAGE: i64 = 1_000;
+/// Recipients queued in one transaction: enough that the commit does not count, few enough that nobody waits for it.
+const PAGE: i64 = 10_000;
 /// Events in one transaction: many small ones share one commit.
 const EVENTS: i64 = 500;
 

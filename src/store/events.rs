@@ -14,18 +14,22 @@ const ORIGIN: &str = "INSERT INTO event_origins (seq, origin) VALUES ($1, $2)";
 
 const PENDING: &str = "SELECT seq, fan_cursor FROM events WHERE NOT fanned_out ORDER BY seq LIMIT CAST($1 AS BIGINT)";
 
-// Who hears at once of the waiting events $1 to $2, beyond recipient $3 of the first: the same rule as
-// `pipeline::audience`, as a set. It starts from the matches, not from the subscribers, so that its cost follows their number.
+// Who hears at once of the waiting events $1 to $2: beyond recipient $3 of the first, and up to $5 where that is not null.
+// The same rule as `pipeline::audience`, as a set. It starts from the matches, not from the subscribers, and each page reads
+// its own part of the indexes, so that the cost of all pages follows the number of matches.
 macro_rules! hearers {
     () => {
         "FROM (
              SELECT seq, id, MIN(why) AS why FROM (
                  SELECT ep.seq AS seq, sp.subscription AS id, ep.platform AS why FROM event_platforms ep
-                 JOIN subscription_platforms sp ON sp.platform = ep.platform WHERE ep.seq BETWEEN $1 AND $2
-                 UNION ALL SELECT w.seq, a.id, '~' FROM events w JOIN subscriptions a ON a.everything WHERE w.seq BETWEEN $1 AND $2
+                 JOIN subscription_platforms sp ON sp.platform = ep.platform
+                 WHERE ep.seq BETWEEN $1 AND $2 AND (ep.seq > $1 OR sp.subscription > $3)
+                   AND (CAST($5 AS TEXT) IS NULL OR sp.subscription <= $5)
+                 UNION ALL SELECT w.seq, a.id, '~' FROM events w JOIN subscriptions a ON a.everything
+                 WHERE w.seq BETWEEN $1 AND $2 AND (w.seq > $1 OR a.id > $3) AND (CAST($5 AS TEXT) IS NULL OR a.id <= $5)
              ) matches GROUP BY seq, id
          ) m JOIN subscriptions s ON s.id = m.id JOIN events e ON e.seq = m.seq
-         WHERE NOT e.fanned_out AND (e.seq > $1 OR s.id > $3) AND s.active AND s.instant AND s.start_seq < e.seq AND "
+         WHERE NOT e.fanned_out AND s.active AND s.instant AND s.start_seq < e.seq AND "
     };
 }
 
@@ -48,23 +52,27 @@ const FAN_OUT: &str = concat!(
     "INSERT INTO deliveries (id, subscription, channel, kind, event_seq, why, payload, state, attempts, ambiguous, due_at,
          fence, created_at, detail)
      SELECT 'alert-' || e.seq || '-' || s.id, s.id, s.channel, 'alert', e.seq, m.why, '', 'queued', 0, 0,
-         CAST($5 AS BIGINT), 0, CAST($5 AS BIGINT), '' ",
+         CAST($4 AS BIGINT), 0, CAST($4 AS BIGINT), '' ",
     hearers!(),
     above_floor!(),
     said_by!(),
-    " ORDER BY e.seq, s.id LIMIT CAST($4 AS BIGINT) ON CONFLICT (id) DO NOTHING"
+    " ORDER BY e.seq, s.id ON CONFLICT (id) DO NOTHING"
 );
 
-// The last recipient of a full page.
-const LAST: &str = concat!(
-    "SELECT e.seq, s.id ",
-    hearers!(),
-    above_floor!(),
-    said_by!(),
-    " ORDER BY e.seq, s.id LIMIT 1 OFFSET CAST($4 AS BIGINT) - 1"
-);
+// The last of the next page of those who asked for one platform or topic; none where they all fit into it.
+const PAGE_OF_PLATFORM: &str =
+    "SELECT subscription FROM subscription_platforms WHERE platform = $1 AND subscription > $2
+     ORDER BY subscription LIMIT 1 OFFSET CAST($3 AS BIGINT) - 1";
 
-const SUBSCRIBERS: &str = "SELECT COUNT(*) FROM subscriptions WHERE active";
+// The same of those who asked for everything.
+const PAGE_OF_EVERYTHING: &str =
+    "SELECT id FROM subscriptions WHERE everything AND id > $1 ORDER BY id LIMIT 1 OFFSET CAST($2 AS BIGINT) - 1";
+
+const KEYS: &str = "SELECT platform FROM event_platforms WHERE seq = $1";
+
+// No more than can matter are counted.
+const SUBSCRIBERS: &str =
+    "SELECT COUNT(*) FROM (SELECT 1 AS one FROM subscriptions WHERE active LIMIT CAST($1 AS BIGINT)) few";
 
 const DONE: &str = "UPDATE events SET fanned_out = TRUE WHERE seq BETWEEN $1 AND $2 AND NOT fanned_out";
 
@@ -119,7 +127,7 @@ pub struct FannedOut {
     pub more: bool,
 }
 
-/// Fans waiting events out, the oldest first, by one page of at most `page` recipients. As many events share the page
+/// Fans waiting events out, the oldest first, by one page of about `page` recipients. As many events share the page
 /// as surely fit into it, but at least one and at most `most`.
 ///
 /// Page and cursor commit together, and fan-outs run one after the other, so a repeat goes on where the last one
@@ -132,27 +140,34 @@ pub fn fan_out(tx: &mut Tx<'_>, most: i64, page: i64, now: Timestamp) -> Result<
         return Ok(FannedOut::default());
     }
     counters::next(tx, counters::Counter::Ingest)?;
-    let subscribers = tx.query_one(SUBSCRIBERS, &[])?.map_or(Ok(0), |row| row.int(0))?;
+    let subscribers = tx.query_one(SUBSCRIBERS, &[page.into()])?.map_or(Ok(0), |row| row.int(0))?;
     // Fewer than the page holds: nobody is left out. An event with more subscribers than that comes alone.
     let events = ((page - 1) / subscribers.max(1)).clamp(1, most);
     let pending = tx.query(PENDING, &[events.into()])?;
     let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return Ok(FannedOut::default()) };
-    let (from, upto) = (first.int(0)?, last.int(0)?);
-    let args = [from.into(), upto.into(), first.text(1)?.into(), page.into(), now.into()];
+    let (from, upto, cursor) = (first.int(0)?, last.int(0)?, first.text(1)?);
+    let end = if subscribers < page { None } else { end_of_page(tx, from, &cursor, page)? };
+    let args = [from.into(), upto.into(), cursor.into(), now.into(), end.clone().into()];
     let queued = tx.execute(FAN_OUT, &args)?;
-    let mut more = i64::try_from(pending.len()).unwrap_or(i64::MAX) == events;
-    let mut done = upto;
-    // Where the page is full, its last recipient is where the next one begins.
-    if subscribers >= page
-        && let Some(reached) = tx.query_one(LAST, &args[..4])?
-    {
-        let seq = reached.int(0)?;
-        tx.execute(MOVE_CURSOR, &[seq.into(), reached.text(1)?.into()])?;
-        done = seq - 1;
-        more = true;
+    if let Some(reached) = end {
+        tx.execute(MOVE_CURSOR, &[from.into(), reached.into()])?;
+        return Ok(FannedOut { queued, more: true });
     }
-    tx.execute(DONE, &[from.into(), done.into()])?;
-    Ok(FannedOut { queued, more })
+    tx.execute(DONE, &[from.into(), upto.into()])?;
+    Ok(FannedOut { queued, more: i64::try_from(pending.len()).unwrap_or(i64::MAX) == events })
+}
+
+/// The recipient with whom the next page of an event ends, so that no index gives more than `page` for it; none where the
+/// rest fits.
+fn end_of_page(tx: &mut Tx<'_>, seq: i64, cursor: &str, page: i64) -> Result<Option<String>, StoreError> {
+    let mut ends = Vec::new();
+    for key in tx.query(KEYS, &[seq.into()])? {
+        ends.push(tx.query_one(PAGE_OF_PLATFORM, &[key.text(0)?.into(), cursor.into(), page.into()])?);
+    }
+    ends.push(tx.query_one(PAGE_OF_EVERYTHING, &[cursor.into(), page.into()])?);
+    let ends: Result<Vec<String>, StoreError> = ends.into_iter().flatten().map(|row| row.text(0)).collect();
+    // Ids differ in their digits only, which every collation puts in the order of their bytes.
+    Ok(ends?.into_iter().min())
 }
 
 /// One event.

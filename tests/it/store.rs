@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rattlewatch::model::advisory::{Content, Event, EventKind};
-use rattlewatch::model::audience::{DigestEvery, DigestSchedule, Floor, Wish};
+use rattlewatch::model::advisory::{Content, Event, EventKind, Reference};
+use rattlewatch::model::audience::{DigestEvery, DigestSchedule, Floor, Only, Wish};
 use rattlewatch::model::clock::Timestamp;
 use rattlewatch::model::delivery::DeliveryState;
 use rattlewatch::model::platform::{PlatformId, Role, Tag};
@@ -38,6 +38,11 @@ fn wish(floor: Floor, platforms: &[&str]) -> Wish {
     }
 }
 
+fn only(publishers: &[&str], regions: &[&str]) -> Only {
+    let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    Only { publishers: owned(publishers), regions: owned(regions) }
+}
+
 async fn subscribe(store: &Store, email: &'static str, wish: Wish) -> String {
     let work = move |tx: &mut rattlewatch::store::Tx<'_>| {
         let next = NextDigest { due: Some(NOW.plus(Duration::from_secs(60))), period: Some("2026-11-23".to_owned()) };
@@ -46,6 +51,16 @@ async fn subscribe(store: &Store, email: &'static str, wish: Wish) -> String {
         subscriptions::upsert(tx, &change).map(|(id, _)| id)
     };
     store.write(work).await.expect("a subscription is stored")
+}
+
+/// An authority, or a vendor, which belongs to no country.
+fn said_by(severity: Severity) -> Vec<Reference> {
+    let (publisher, region) = match severity {
+        Severity::High => ("CISA", "US"),
+        Severity::Medium => ("CERT-Bund", "DE"),
+        _ => ("Veeam", ""),
+    };
+    vec![Reference { publisher: publisher.to_owned(), region: region.to_owned(), ..Reference::default() }]
 }
 
 /// Topics by their keys, and platforms.
@@ -68,6 +83,7 @@ async fn publish(store: &Store, severity: Severity, exploited: bool, platforms: 
     let mut content =
         Content { title: "A flaw".to_owned(), severity, tags: tags.collect(), topics, ..Content::default() };
     content.exploitation.exploited = exploited;
+    content.references = said_by(severity);
     let work = move |tx: &mut rattlewatch::store::Tx<'_>| {
         let number = counters::next(tx, counters::Counter::Advisory)?;
         let advisory = advisories::open(tx, number, NOW, &content)?;
@@ -320,6 +336,10 @@ async fn fan_out_by_sets_is_the_rule_of_the_audience() {
         ("e@msp.example", wish(Floor::Exploited, &["veeam-vbr"])),
         ("f@msp.example", Wish { instant: false, ..wish(Floor::All, &[]) }),
         ("g@msp.example", wish(Floor::High, &[])),
+        ("h@msp.example", Wish { only: only(&["cisa"], &[]), ..wish(Floor::All, &[]) }),
+        ("i@msp.example", Wish { only: only(&[], &["DE"]), ..wish(Floor::All, &["veeam-vbr", "fortigate"]) }),
+        ("j@msp.example", Wish { only: only(&["cisa", "veeam"], &["US"]), ..wish(Floor::All, &[]) }),
+        ("k@msp.example", Wish { only: only(&["cert-bund"], &["US"]), ..wish(Floor::All, &[]) }),
     ];
     let severities = [Severity::Unknown, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
     let touched: [&[&str]; 6] = [
@@ -342,7 +362,8 @@ async fn fan_out_by_sets_is_the_rule_of_the_audience() {
                     // Pages smaller than the number of matches: the cursor must leave nobody out.
                     fan_out(&store, 2).await;
                     let (topics, ids) = sorted(platforms);
-                    let content = audience::Touched { platforms: &ids, topics: &topics, origins: None };
+                    let origins = Content { references: said_by(severity), ..Content::default() }.origins();
+                    let content = audience::Touched { platforms: &ids, topics: &topics, origins: Some(&origins) };
                     let expected: Vec<&str> = wishes
                         .iter()
                         .filter(|(_, wish)| audience::hears_at_once(wish, severity, exploited, &content))
