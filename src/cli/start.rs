@@ -13,7 +13,7 @@ use crate::config::sources::{self, Known, Source};
 use crate::formats;
 use crate::http::{Client, Guard, Identity, Limits};
 use crate::jobs::context::{self, Context, Parts};
-use crate::jobs::{audience, holder};
+use crate::jobs::{audience, holder, letters};
 use crate::mailbox;
 use crate::model::address::EmailAddress;
 use crate::model::clock::Clock;
@@ -191,6 +191,7 @@ pub(super) async fn join(
         holder: holder::name(),
         matcher: Matcher::new(&catalog.with_rules(&store.read(wrong_matches::rules).await?)),
         composer: Composer::new()?,
+        forms: letters::Forms::default(),
         public_url: settings.public_url.as_str().trim_end_matches('/').to_owned(),
         fetch_concurrency: settings.fetch_concurrency,
         send_concurrency: settings.smtp_connections,

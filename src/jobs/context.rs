@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::letters;
 use crate::channels::Channel;
 use crate::config::settings::Heartbeat;
 use crate::config::sources::Source;
@@ -37,6 +38,8 @@ pub struct Parts {
     pub matcher: Matcher,
     /// The letters.
     pub composer: Composer,
+    /// What was rendered lately.
+    pub forms: letters::Forms,
     /// Where letters go.
     pub channel: Arc<dyn Channel>,
     /// The domain of message ids: that of the sender's address.

@@ -1,5 +1,6 @@
 //! Letters: what a claimed delivery says. Loads what the composer needs; the composer knows nothing of storage.
 
+mod forms;
 mod many;
 mod tokens;
 
@@ -9,8 +10,7 @@ use std::rc::Rc;
 
 use super::watch::Notice;
 use super::{Context, audience};
-use crate::model::advisory::{Content, Event};
-use crate::model::audience::{Follow, Subscription};
+use crate::model::audience::Subscription;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::Message;
 use crate::pipeline::compose::{self, Alert, Changed, Envelope, Question, Sites};
@@ -18,6 +18,8 @@ use crate::store::deliveries::Claimed;
 use crate::store::subscriptions::groups;
 use crate::store::{StoreError, Tx, advisories, events, signups, subscriptions};
 
+pub use forms::Forms;
+use forms::{Shape, Told};
 pub use many::digest;
 pub(super) use tokens::hex;
 pub use tokens::{opened, signed, subscription_of, token};
@@ -47,24 +49,16 @@ pub(super) fn one(tx: &mut Tx<'_>, context: &Context, claimed: &Claimed) -> Resu
     Desk::new(context).letter(tx, claimed)
 }
 
-/// One event, with what its advisory said then and in its first revision.
-struct Told {
-    event: Event,
-    content: Content,
-    first: Content,
-}
-
 /// What the letters of one batch have in common is loaded once.
 struct Desk<'c> {
     context: &'c Context,
     subscriptions: HashMap<String, Option<Rc<Subscription>>>,
-    told: HashMap<i64, Option<Rc<Told>>>,
     sites: HashMap<String, Rc<Sites>>,
 }
 
 impl<'c> Desk<'c> {
     fn new(context: &'c Context) -> Self {
-        Self { context, subscriptions: HashMap::new(), told: HashMap::new(), sites: HashMap::new() }
+        Self { context, subscriptions: HashMap::new(), sites: HashMap::new() }
     }
 
     fn letter(&mut self, tx: &mut Tx<'_>, claimed: &Claimed) -> Result<Letter, StoreError> {
@@ -98,11 +92,19 @@ impl<'c> Desk<'c> {
 
     fn alert(&mut self, tx: &mut Tx<'_>, subscription: &Subscription, claimed: &Claimed) -> Result<Letter, StoreError> {
         let Some(seq) = claimed.event_seq else { return Ok(Err("it names no event".to_owned())) };
-        let Some(told) = self.told(tx, seq)? else { return Ok(Err(format!("event {seq} is not stored"))) };
+        let Some(told) = self.context.forms.told(seq, || told(tx, seq))? else {
+            return Ok(Err(format!("event {seq} is not stored")));
+        };
         let sites = self.sites(tx, subscription)?;
-        Ok(guarded(|| {
+        let envelope = envelope(self.context, subscription, &claimed.id, claimed.created_at);
+        let shape = Shape::of(seq, &told, subscription, &sites);
+        if let Some(form) = self.context.forms.get(&shape) {
+            return Ok(Ok(form.fill(&envelope, &told.event.advisory)));
+        }
+        let mut made = None;
+        let letter = guarded(|| {
             let alert = Alert {
-                envelope: envelope(self.context, subscription, &claimed.id, claimed.created_at),
+                envelope: envelope.clone(),
                 event: &told.event,
                 content: &told.content,
                 first: &told.first,
@@ -110,26 +112,18 @@ impl<'c> Desk<'c> {
                 sites: &sites,
                 name: &|id| self.context.platform_name(id),
             };
-            self.context.composer.alert(&alert).map_err(|error| error.to_string())
-        }))
-    }
-
-    fn told(&mut self, tx: &mut Tx<'_>, seq: i64) -> Result<Option<Rc<Told>>, StoreError> {
-        if let Some(known) = self.told.get(&seq) {
-            return Ok(known.clone());
+            let form = self.context.composer.form(&alert).map_err(|error| error.to_string())?;
+            Ok(made.insert(form).fill(&envelope, &told.event.advisory))
+        });
+        if let Some(form) = made {
+            self.context.forms.keep(shape, form);
         }
-        let told = told(tx, seq)?.map(Rc::new);
-        self.told.insert(seq, told.clone());
-        Ok(told)
+        Ok(letter)
     }
 
     /// Which clients of the organization whose whole stack is followed run what.
     fn sites(&mut self, tx: &mut Tx<'_>, subscription: &Subscription) -> Result<Rc<Sites>, StoreError> {
-        let followed = subscription.wish.follows.iter().find_map(|follow| match follow {
-            Follow::Stack(owner) if owner.is_organization() => Some(owner.0.clone()),
-            _ => None,
-        });
-        let Some(organization) = followed else { return Ok(Rc::default()) };
+        let Some(organization) = forms::organization(subscription) else { return Ok(Rc::default()) };
         if let Some(known) = self.sites.get(&organization) {
             return Ok(Rc::clone(known));
         }

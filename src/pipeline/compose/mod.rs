@@ -6,6 +6,7 @@
 mod alert;
 mod brief;
 mod digest;
+mod form;
 mod notice;
 mod question;
 mod reader;
@@ -25,6 +26,9 @@ use crate::model::clock::Timestamp;
 use crate::model::delivery::Message;
 use crate::model::health::HealthState;
 use crate::model::platform::PlatformId;
+
+pub use form::Form;
+use form::Marks;
 
 /// Why a letter could not be composed. Foreign text is never the reason.
 #[derive(Debug, thiserror::Error)]
@@ -214,9 +218,19 @@ impl Composer {
     /// # Errors
     /// A template is broken.
     pub fn alert(&self, input: &Alert<'_>) -> Result<Message, ComposeError> {
+        Ok(self.form(input)?.fill(&input.envelope, &input.event.advisory))
+    }
+
+    /// The letter to all whose wishes make no difference to it: what is one recipient's own is left open.
+    ///
+    /// # Errors
+    /// A template is broken.
+    pub fn form(&self, input: &Alert<'_>) -> Result<Form, ComposeError> {
+        let marks = Marks::new(&input.envelope);
+        let input = Alert { envelope: marks.envelope(&input.envelope), ..*input };
         let mut listed = alert::LISTED;
         let (view, values, html) = loop {
-            let view = alert::view(input, listed);
+            let view = alert::view(&input, listed);
             let values = render::value(&view);
             let html = render::html(&self.environment, "alert.html", &values)?;
             if html.len() < render::HTML_BUDGET || listed <= 1 {
@@ -225,10 +239,8 @@ impl Composer {
             listed /= 2;
         };
         let text = render::plain(&self.environment, "alert.txt", &values)?;
-        let root =
-            identity(&input.envelope, &format!("thread|{}|{}", input.envelope.subscription, input.event.advisory));
-        let brief = (input.envelope.channel != ChannelKind::Email).then(|| brief::of_alert(input, &view));
-        Ok(Message { brief, ..message(&input.envelope, view.subject, text, html, Some(root)) })
+        let brief = (input.envelope.channel != ChannelKind::Email).then(|| brief::of_alert(&input, &view));
+        Ok(Form::new(&marks, view.subject, &text, &html, brief))
     }
 
     /// The letter that sums up a window.

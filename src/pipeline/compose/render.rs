@@ -137,6 +137,11 @@ fn paint(mjml: &str) -> String {
     text.replace("$(line)", LINE.0).replace("$(line_dark)", LINE.1).replace("$(on_badge)", ON_BADGE)
 }
 
+/// `text` as it may stand in an attribute.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
 /// As minijinja's own, but leaves `/` as it is, which it need not escape and which bloats links.
 fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
     let text = match value.as_str() {
