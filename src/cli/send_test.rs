@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Failure, Global, Outcome, output, start};
 use crate::model::address::EmailAddress;
 use crate::model::clock::Clock;
-use crate::model::delivery::{Message, Outcome as Sent};
+use crate::model::delivery::{Message, Outcome as Sent, Returns};
 
 /// What `send-test` takes.
 #[derive(Debug, Args)]
@@ -72,5 +72,6 @@ fn message(to: &str, domain: &str, home: &str) -> Message {
         unsubscribe: None,
         brief: None,
         endpoint: None,
+        returns: Returns::default(),
     }
 }

@@ -203,6 +203,7 @@ pub(super) async fn join(
         operator: settings.operator.as_ref().map(|operator| operator.address.clone()),
         heartbeat: settings.heartbeat.clone(),
         data_dir: settings.data_dir.clone(),
+        mail_flow: settings.mail_flow.clone(),
         mail_client: mail_client(settings),
         from_domain,
         store,

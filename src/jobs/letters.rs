@@ -9,11 +9,12 @@ use sha2::Sha256;
 
 use super::Context;
 use super::digest::Window;
+use super::verp::{self, Purpose};
 use super::watch::Notice;
 use crate::model::advisory::{AdvisoryId, Content, Event};
 use crate::model::audience::Subscription;
 use crate::model::clock::Timestamp;
-use crate::model::delivery::Message;
+use crate::model::delivery::{Message, Returns};
 use crate::pipeline::compose::{self, Alert, Changed, Digest, Entry, Envelope, Failed};
 use crate::store::deliveries::{self, Claimed};
 use crate::store::{StoreError, Tx, advisories, events, subscriptions};
@@ -39,7 +40,9 @@ pub async fn compose(context: &Context, claimed: Vec<Claimed>) -> Result<Vec<(Cl
                     subscriptions.insert(id.clone(), subscriptions::get(tx, id)?);
                 }
                 let letter = match subscriptions.get(id) {
-                    Some(Some(subscription)) => one(tx, &working, subscription, claimed)?,
+                    Some(Some(subscription)) => {
+                        one(tx, &working, subscription, claimed)?.map(|message| returnable(&working, id, message))
+                    }
                     _ => Err("the recipient has left".to_owned()),
                 };
                 letters.push((claimed.clone(), letter));
@@ -47,6 +50,14 @@ pub async fn compose(context: &Context, claimed: Vec<Claimed>) -> Result<Vec<(Cl
             Ok(letters)
         })
         .await
+}
+
+/// The letter with the addresses to which machines answer, where the settings name a base for them.
+fn returnable(context: &Context, subscription: &str, message: Message) -> Message {
+    let Some(base) = &context.mail_flow.bounce_address else { return message };
+    let address = |purpose| verp::address(&context.secret, base, purpose, subscription);
+    let unsubscribe = message.unsubscribe.as_ref().and_then(|_| address(Purpose::Leave));
+    Message { returns: Returns { envelope_from: address(Purpose::Return), unsubscribe }, ..message }
 }
 
 pub(super) fn one(

@@ -15,6 +15,7 @@ pub mod evaluate;
 pub mod fan_out;
 pub mod holder;
 pub mod letters;
+pub mod verp;
 pub mod send;
 pub mod walk;
 pub mod digest;

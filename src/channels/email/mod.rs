@@ -70,7 +70,7 @@ impl fmt::Debug for SmtpRelay {
 pub struct Sender {
     /// The display name; may be empty.
     pub name: String,
-    /// `From` and the envelope's sender.
+    /// `From`; and the envelope's sender, where the message names no other.
     pub address: EmailAddress,
     /// `Reply-To`, where answers go elsewhere.
     pub reply_to: Option<EmailAddress>,
@@ -193,7 +193,9 @@ impl Email {
             Ok(mail) => mail,
             Err(reason) => return never(reason),
         };
-        self.smtp.deliver(&smtp::Parcel { from: &self.sender.address, to: &to, mail: &mail }).await
+        let returned = message.returns.envelope_from.as_deref().and_then(|from| EmailAddress::parse(from).ok());
+        let from = returned.as_ref().unwrap_or(&self.sender.address);
+        self.smtp.deliver(&smtp::Parcel { from, to: &to, mail: &mail }).await
     }
 }
 

@@ -17,7 +17,7 @@ use sha2::Sha256;
 use crate::model::advisory::{AdvisoryId, Content, Event, EventKind};
 use crate::model::audience::Wish;
 use crate::model::clock::Timestamp;
-use crate::model::delivery::Message;
+use crate::model::delivery::{Message, Returns};
 use crate::model::health::HealthState;
 use crate::model::platform::PlatformId;
 
@@ -252,6 +252,7 @@ fn message(envelope: &Envelope<'_>, subject: String, text: String, html: String,
         unsubscribe: envelope.unsubscribe.clone(),
         brief: None,
         endpoint: None,
+        returns: Returns::default(),
     }
 }
 
