@@ -6,6 +6,7 @@ pub mod due;
 pub mod route;
 pub mod poll;
 pub mod post;
+pub mod bounces;
 pub mod ingest;
 pub mod by_hand;
 pub mod wrong_match;

@@ -1,6 +1,7 @@
 //! Mail that comes back: what reports say, and what follows from it.
 #![allow(clippy::unwrap_used)]
 
+mod intake;
 mod reports;
 
 use std::collections::BTreeMap;

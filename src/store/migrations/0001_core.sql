@@ -247,3 +247,15 @@ CREATE TABLE meta (
 ) /* clustered */;
 
 INSERT INTO counters (name, value) VALUES ('advisory', 0), ('event', 0), ('ingest', 0), ('item', 0), ('notice', 0), ('subscription', 0), ('wrong', 0);
+
+-- Bounces: what came back for a subscription last, and on how many days for reasons that may pass.
+CREATE TABLE bounces (
+    subscription TEXT PRIMARY KEY REFERENCES subscriptions (id),
+    -- hard, complaint, soft, policy, late, arrived or unsubscribed.
+    kind TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    detail TEXT NOT NULL,
+    soft BIGINT NOT NULL,
+    soft_first BIGINT,
+    soft_last BIGINT
+);
