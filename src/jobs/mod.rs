@@ -17,6 +17,7 @@ pub mod fan_out;
 pub mod holder;
 pub mod letters;
 pub mod verp;
+pub mod breaker;
 pub mod send;
 pub mod walk;
 pub mod digest;

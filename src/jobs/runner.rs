@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use super::poll::{self, Polled};
 use super::send::Sent;
-use super::{Context, bounces, digest, fan_out, route, selftest, send, watch};
+use super::{Context, bounces, breaker, digest, fan_out, route, selftest, send, watch};
 use crate::config::sources::Source;
 use crate::model::clock::Timestamp;
 use crate::store::{StoreError, deliveries, sources};
@@ -24,8 +24,8 @@ const DIGEST_TICK: Duration = Duration::from_secs(20);
 const BOUNCE_TICK: Duration = Duration::from_secs(15);
 /// How long the sender rests when nothing is due and nobody wakes it.
 const SEND_TICK: Duration = Duration::from_secs(5);
-/// How long the sender leaves a relay alone that is down.
-const RELAY_REST: Duration = Duration::from_secs(30);
+/// How often the sender sees whether it is time to try a relay that is down.
+const RELAY_REST: Duration = Duration::from_secs(10);
 /// How long what is in flight may take after the word to stop; a container gets 30 s before it is killed.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -82,6 +82,7 @@ pub async fn pass(
     selftest::run_once(context).await?;
     let digests = digest::run_once(context).await?;
     bounces::read(context).await?;
+    breaker::try_now(context).await?;
     let (_never, stop) = signal::channel(false);
     let sent = send::run_once(context, &stop).await?;
     Ok(Pass { polled, queued, digests, sent })
@@ -193,10 +194,7 @@ async fn read_bounces(context: Context, stop: signal::Receiver<bool>) {
 async fn deliver(context: Context, stop: signal::Receiver<bool>, wake: Arc<Notify>) {
     while !*stop.borrow() {
         let rest = match send::run_once(&context, &stop).await {
-            Ok(Sent { relay_down: Some(reason), .. }) => {
-                error!("The mail relay cannot be used, mail waits: {reason}");
-                RELAY_REST
-            }
+            Ok(Sent { relay_down: Some(_), .. }) => RELAY_REST,
             Ok(_) => SEND_TICK,
             Err(error) => {
                 error!("Sending failed: {error}");

@@ -22,6 +22,7 @@ mod store;
 mod heard;
 mod recorded;
 mod outbox;
+mod relay;
 mod story;
 mod tagging;
 mod clusters;

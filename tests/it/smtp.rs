@@ -13,7 +13,7 @@ mod tls;
 use std::time::Duration;
 
 use rattlewatch::channels::Channel;
-use rattlewatch::channels::email::{Email, Phases, Sender, SmtpRelay, TlsMode};
+use rattlewatch::channels::email::{Email, Phases, Sender, SignIn, SmtpRelay, TlsMode};
 use rattlewatch::model::address::EmailAddress;
 use rattlewatch::model::clock::Timestamp;
 use rattlewatch::model::delivery::{Message, Outcome, Returns};
@@ -71,6 +71,7 @@ fn relay(server: &SmtpServer) -> SmtpRelay {
         port: server.port(),
         tls: TlsMode::Plain,
         credentials: None,
+        sign_in: SignIn::Password,
         extra_ca_pem: None,
     }
 }

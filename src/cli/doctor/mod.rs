@@ -233,7 +233,7 @@ async fn relay(settings: &Settings) -> Finding {
         let says = format!("none is set: mail becomes files in {}", settings.data_dir.join("outbox").display());
         return Finding::warn("relay", says, "set smtp_url, or nobody is mailed");
     };
-    let ready = start::relay(smtp)
+    let ready = start::relay(smtp, &settings.mail_flow)
         .and_then(|relay| Ok((relay, start::sender(settings)?)))
         .map_err(|failure| unusable(&failure).says)
         .and_then(|(relay, sender)| Email::new(relay, sender, Phases::default(), 1));

@@ -220,7 +220,7 @@ CREATE TABLE deliveries (
     lease_until BIGINT,
     fence BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
-    -- When somebody queued it again, and the tries before that.
+    -- When somebody queued it again; the tries before that, and those that found the relay down.
     requeued_at BIGINT,
     spent BIGINT NOT NULL DEFAULT 0,
     finished_at BIGINT,
