@@ -2,6 +2,7 @@
 //!
 //! Rule: it changes nothing, sends no mail, and every look has its own time limit.
 
+mod bounces;
 mod domain;
 
 use std::net::SocketAddr;
@@ -96,6 +97,7 @@ pub(super) fn main(global: &Global, arguments: &Arguments) -> Outcome {
             Some(Err(error)) => add(vec![unusable(&error)]),
         }
         add(vec![relay(&settings).await]);
+        add(bounces::check(&settings).await);
         add(domain::check(&settings, arguments.resolver).await);
         add(vec![public_url(&settings).await]);
         if arguments.json {

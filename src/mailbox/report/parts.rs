@@ -72,7 +72,7 @@ impl Fields {
         let mut rest = self.get("content-type")?;
         while let Some(at) = rest.find(';') {
             rest = rest[at + 1..].trim_start();
-            let Some((name, after)) = rest.split_once('=') else { return None };
+            let (name, after) = rest.split_once('=')?;
             let after = after.trim_start();
             let (value, left) = match after.strip_prefix('"') {
                 Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
