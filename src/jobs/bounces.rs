@@ -46,9 +46,12 @@ pub struct Standing {
     pub read_at: Option<Timestamp>,
     /// Why it cannot be read, as a sentence; absent where it can.
     pub trouble: Option<String>,
+    /// Until when it is left alone after it refused us.
+    refused_until: Option<Timestamp>,
 }
 
-/// Reports by what they meant: the words of [`Verdict`], `unsubscribed`, and `forged` for those without a token of ours.
+/// Reports by what they meant: the words of [`Verdict`], `unsubscribed`, `left` for those about somebody who is no longer
+/// mailed, and `forged` for those without a token of ours.
 pub type Counts = BTreeMap<String, i64>;
 
 /// How the reading stands, for pages and metrics; absent where nothing has been read yet.
@@ -56,7 +59,13 @@ pub type Counts = BTreeMap<String, i64>;
 /// # Errors
 /// Fails where the database does.
 pub fn standing(tx: &mut Tx<'_>) -> Result<Option<Standing>, StoreError> {
-    meta::get(tx, STANDING)?.map(|text| from_json(&text)).transpose()
+    meta::get(tx, STANDING)?.filter(|text| !text.is_empty()).map(|text| from_json(&text)).transpose()
+}
+
+/// How the reading stands, held against every other replica until the transaction ends.
+fn held(tx: &mut Tx<'_>) -> Result<Standing, StoreError> {
+    let text = meta::locked(tx, STANDING)?;
+    if text.is_empty() { Ok(Standing::default()) } else { from_json(&text) }
 }
 
 /// Every report so far, by what it meant.
@@ -77,7 +86,7 @@ pub async fn run_once(context: &Context) -> Result<Counts, StoreError> {
     }
     let now = context.clock.now();
     let mine = context.store.write(move |tx| {
-        let before = standing(tx)?.unwrap_or_default();
+        let before = held(tx)?;
         let due = before.next <= now;
         if due {
             // Set before the work, so that two replicas do not both do it.
@@ -89,17 +98,19 @@ pub async fn run_once(context: &Context) -> Result<Counts, StoreError> {
     if mine.await? { read(context).await } else { Ok(Counts::new()) }
 }
 
-/// Reads the mailbox now.
+/// Reads the mailbox now, unless it refused us within the hour.
 ///
 /// # Errors
 /// As [`run_once`].
 pub async fn read(context: &Context) -> Result<Counts, StoreError> {
     let mut found = Counts::new();
-    if context.mail_flow.bounce_mailbox.is_none() {
+    let Some(place) = &context.mail_flow.bounce_mailbox else { return Ok(found) };
+    let (now, name) = (context.clock.now(), format!("{place:?}"));
+    let before = context.store.read(standing).await?.unwrap_or_default();
+    if before.place == name && before.refused_until.is_some_and(|until| until > now) {
         return Ok(found);
     }
-    let trouble = read_into(context, &mut found).await?;
-    let now = context.clock.now();
+    let trouble = read_into(context, &name, before, &mut found).await?;
     if let Some(trouble) = &trouble {
         error!("The mailbox of bounces cannot be read, so dead addresses stay on the list: {trouble}");
     }
@@ -109,8 +120,12 @@ pub async fn read(context: &Context) -> Result<Counts, StoreError> {
     let refused = matches!(trouble, Some(MailError::Refused(_)));
     let trouble = trouble.map(|trouble| trouble.to_string());
     let kept = move |tx: &mut Tx<'_>| {
-        let mut standing = standing(tx)?.unwrap_or_default();
-        standing.next = now.plus(if refused { REFUSED } else { EVERY });
+        let mut standing = held(tx)?;
+        if standing.place != name {
+            (standing.place, standing.cursor) = (name.clone(), None);
+        }
+        standing.next = now.plus(EVERY);
+        standing.refused_until = refused.then(|| now.plus(REFUSED));
         standing.read_at = if trouble.is_none() { Some(now) } else { standing.read_at };
         standing.trouble.clone_from(&trouble);
         meta::set(tx, STANDING, &to_json(&standing)?)
@@ -124,11 +139,14 @@ fn shown(counts: &Counts) -> String {
 }
 
 /// Reads to the mailbox's end, or until it fails; what it then said is returned.
-async fn read_into(context: &Context, found: &mut Counts) -> Result<Option<MailError>, StoreError> {
+async fn read_into(
+    context: &Context,
+    name: &str,
+    before: Standing,
+    found: &mut Counts,
+) -> Result<Option<MailError>, StoreError> {
     let flow = &context.mail_flow;
     let Some(place) = &flow.bounce_mailbox else { return Ok(None) };
-    let name = format!("{place:?}");
-    let before = context.store.read(standing).await?.unwrap_or_default();
     let mut cursor = before.cursor.filter(|_| before.place == name);
     let wanted = Wanted { cursor: cursor.clone(), since: None };
     let password = flow.bounce_password.as_ref().map(|password| password.expose());
@@ -143,7 +161,7 @@ async fn read_into(context: &Context, found: &mut Counts) -> Result<Option<MailE
         };
         let last = mail.last;
         let next = Some(mail.cursor.clone());
-        let Some(counts) = store(context, &name, cursor, mail).await? else {
+        let Some(counts) = store(context, name, cursor, mail).await? else {
             debug!("Another replica has read these bounces");
             return Ok(None);
         };
@@ -172,7 +190,7 @@ async fn store(
     let returned = returned.map_err(|error| StoreError::custom(format!("reading bounces ended early: {error}")))?;
     let (working, place) = (context.clone(), place.to_owned());
     let work = move |tx: &mut Tx<'_>| {
-        let before = standing(tx)?.unwrap_or_default();
+        let before = held(tx)?;
         let at = before.cursor.clone().filter(|_| before.place == place);
         if at != begun {
             return Ok(None);

@@ -50,6 +50,12 @@ pub fn down(tx: &mut Tx<'_>) -> Result<Option<Down>, StoreError> {
     meta::get(tx, KEY)?.filter(|text| !text.is_empty()).map(|text| from_json(&text)).transpose()
 }
 
+/// The same, held against every other replica until the transaction ends.
+fn held(tx: &mut Tx<'_>) -> Result<Option<Down>, StoreError> {
+    let text = meta::locked(tx, KEY)?;
+    if text.is_empty() { Ok(None) } else { from_json(&text).map(Some) }
+}
+
 fn keep(tx: &mut Tx<'_>, down: Option<&Down>) -> Result<(), StoreError> {
     meta::set(tx, KEY, &down.map(to_json).transpose()?.unwrap_or_default())
 }
@@ -77,7 +83,7 @@ pub(super) async fn gate(context: &Context) -> Result<Gate, StoreError> {
         known => return Ok(known),
     }
     let work = move |tx: &mut Tx<'_>| {
-        let known = down(tx)?;
+        let known = held(tx)?;
         let gate = look(known.as_ref(), now);
         if let (Gate::Probe, Some(down)) = (&gate, known) {
             keep(tx, Some(&Down { next: now.plus(PROBING), ..down }))?;
@@ -91,7 +97,7 @@ pub(super) async fn gate(context: &Context) -> Result<Gate, StoreError> {
 pub(super) async fn failed(context: &Context, reason: &str) -> Result<(), StoreError> {
     let (now, reason) = (context.clock.now(), reason.to_owned());
     let work = move |tx: &mut Tx<'_>| {
-        let down = after(down(tx)?, &reason, now);
+        let down = after(held(tx)?, &reason, now);
         keep(tx, Some(&down))?;
         Ok(down)
     };
@@ -113,7 +119,7 @@ pub(super) async fn try_now(context: &Context) -> Result<(), StoreError> {
     if context.store.read(down).await?.is_none() {
         return Ok(());
     }
-    let work = move |tx: &mut Tx<'_>| match down(tx)? {
+    let work = move |tx: &mut Tx<'_>| match held(tx)? {
         Some(down) => keep(tx, Some(&Down { next: now, ..down })),
         None => Ok(()),
     };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::http_server::{HttpServer, Reply};
 use crate::support::postgres::{Engine, engines, sqlite};
 use crate::support::program::{Program, rss};
-use crate::support::smtp_server::{Act, Phase, Script, SmtpServer};
+use crate::support::smtp_server::{Act, Phase, Rule, Script, SmtpServer};
 
 const FLAW: (&str, &str, &str) = ("1", "Authentication bypass in ScreenConnect", "Upgrade to version 99.");
 
@@ -82,9 +82,22 @@ async fn a_server_leaves_a_relay_alone_that_is_down() {
     // It looks every ten seconds whether it is time to try again, which it is after a minute.
     std::thread::sleep(Duration::from_secs(14));
     let within = smtp.connections() - before;
+    assert!(server.try_wait().expect("its state").is_none(), "it is at work");
     server.kill().expect("it can be ended");
     server.wait().expect("it ends");
     assert_eq!(within, 0, "tries within the minute");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_for_whom_the_relay_blames_us_holds_up_no_other() {
+    let denied = Rule::at(Phase::Rcpt, Act::say("554 5.7.1 Relay access denied")).recipient("tech0@msp.example");
+    let smtp = SmtpServer::start_with(Script::default().rule(denied)).await;
+    let (_web, program) = stage(sqlite(), &smtp, &people(20, "msp.example"), &[]).await;
+    program.run();
+    program.run();
+    assert_eq!(smtp.message_count(), 19, "{}", program.ok(&["outbox", "list"]));
+    let shown = listed(&program);
+    assert_eq!((&shown["counts"]["queued"], &shown["counts"]["dead"]), (&json!(1), &json!(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

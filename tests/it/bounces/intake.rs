@@ -153,6 +153,24 @@ async fn a_mail_or_a_complaint_ends_a_subscription_and_an_absence_note_or_a_dela
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_that_read_the_same_mailbox_count_each_report_once() {
+    for engine in engines() {
+        let name = engine.name;
+        let stage = Stage::new(engine).await;
+        let one = stage.mail("one@msp.example").from;
+        for number in 0..120 {
+            stage.arrive(&format!("report{number}"), &fixture("postfix-greylist-delayed", &one));
+        }
+        let replicas = [0; 3].map(|_| stage.program.spawn(&["run"]));
+        for replica in replicas {
+            let output = replica.wait_with_output().unwrap();
+            assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        assert_eq!(stage.counts().await, counted(&[("late", 120)]), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mailbox_that_stays_full_for_a_week_ends_the_subscription() {
     for engine in engines() {
         let stage = Stage::new(engine).await;
@@ -214,4 +232,8 @@ async fn a_folder_on_a_server_is_read_and_a_refusal_is_kept_for_people_to_see() 
     let refused = standing(&stage).await;
     assert!(refused.trouble.is_some_and(|trouble| trouble.contains("refuses the login")));
     assert!(refused.read_at.is_some(), "when it was last read is still known");
+    let logins = || imap.commands().iter().filter(|command| command.starts_with("AUTHENTICATE")).count();
+    let before = logins();
+    stage.program.run();
+    assert_eq!(logins(), before, "it is left alone, so that the account is not locked");
 }
