@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::model::delivery::{Message, Outcome};
 
@@ -27,6 +28,13 @@ pub trait Channel: Send + Sync {
     ///
     /// It never panics and always ends: every wait has a limit. Dropping it halfway closes its connection.
     fn send<'a>(&'a self, message: &'a Message) -> Sending<'a>;
+
+    /// How long `message` must still wait for its turn, where the channel is to go slowly; `None`: send it now. Asked again
+    /// later, the same message has the same turn.
+    fn turn(&self, message: &Message) -> Option<Duration> {
+        let _ = message;
+        None
+    }
 
     /// Closes idle connections politely. The channel can be used afterward.
     fn close<'a>(&'a self) -> Closing<'a>;

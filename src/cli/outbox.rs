@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::table::Table;
 use super::{Failure, Global, Outcome, output, start};
+use crate::jobs::breaker::{self, Down};
 use crate::model::clock::Clock;
 use crate::store::deliveries::{self, Shown};
 use crate::store::outbox::{self, Try};
@@ -76,10 +77,10 @@ pub(super) fn main(global: &Global, command: &Command) -> Outcome {
                 let state = state.and_then(|state| state.to_possible_value()).map(|value| value.get_name().to_owned());
                 let limit = *limit;
                 let read = move |tx: &mut crate::store::Tx<'_>| {
-                    Ok((deliveries::newest(tx, state.as_deref(), limit)?, deliveries::outbox(tx)?))
+                    Ok((deliveries::newest(tx, state.as_deref(), limit)?, deliveries::outbox(tx)?, breaker::down(tx)?))
                 };
-                let (shown, counts) = store.read(read).await?;
-                list(&shown, &counts, *json)?;
+                let (shown, counts, down) = store.read(read).await?;
+                list(&shown, &counts, down.as_ref(), *json)?;
             }
             Command::Show { id, json } => {
                 let wanted = id.clone();
@@ -122,9 +123,17 @@ fn refused(reason: &str) -> Failure {
     Failure::Failed(anyhow::anyhow!("{reason}"))
 }
 
-fn list(shown: &[Shown], counts: &deliveries::Outbox, as_json: bool) -> Result<(), serde_json::Error> {
+fn list(
+    shown: &[Shown],
+    counts: &deliveries::Outbox,
+    down: Option<&Down>,
+    as_json: bool,
+) -> Result<(), serde_json::Error> {
     if as_json {
-        return output::json(&json!({ "counts": counts, "deliveries": shown }));
+        return output::json(&json!({ "counts": counts, "deliveries": shown, "relay_down": down }));
+    }
+    if let Some(Down { since, tries, next, reason }) = down {
+        output::line(&format!("The relay cannot be used since {since} ({tries} tries), next try {next}: {reason}"));
     }
     let deliveries::Outbox { queued, sending, sent, dead, suppressed, .. } = counts;
     output::line(&format!(

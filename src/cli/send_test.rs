@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Failure, Global, Outcome, output, start};
 use crate::model::address::EmailAddress;
 use crate::model::clock::Clock;
-use crate::model::delivery::{Message, Outcome as Sent};
+use crate::model::delivery::{Message, Outcome as Sent, Returns};
 
 /// What `send-test` takes.
 #[derive(Debug, Args)]
@@ -24,7 +24,9 @@ pub(super) fn main(global: &Global, arguments: &Arguments) -> Outcome {
             .map_err(|reason| Failure::Usage(format!("{}: {reason}", arguments.address)))?;
         let channel = start::channel(&settings)?;
         let domain = start::sender(&settings)?.address.domain().to_owned();
-        let message = message(to.as_str(), &domain, settings.public_url.as_str());
+        // Under the envelope's sender of real mails, so that SPF is tried too; it bears no token, for it is nobody's.
+        let returns = Returns { envelope_from: settings.mail_flow.bounce_address.clone(), unsubscribe: None };
+        let message = Message { returns, ..message(to.as_str(), &domain, settings.public_url.as_str()) };
         match &settings.smtp {
             Some(smtp) => output::line(&format!("Sending to {to} by {}:{} ...", smtp.host, smtp.port)),
             None => output::line("No relay is set (smtp_url): the mail becomes a file in the outbox folder."),
@@ -72,5 +74,6 @@ fn message(to: &str, domain: &str, home: &str) -> Message {
         unsubscribe: None,
         brief: None,
         endpoint: None,
+        returns: Returns::default(),
     }
 }

@@ -6,9 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Failure, Global, Outcome};
 use crate::channels::email::dkim::Dkim;
-use crate::channels::email::{Email, Phases, Sender, SmtpRelay, TlsMode};
+use crate::channels::email::{Email, Phases, Sender, SignIn, SmtpRelay, TlsMode};
 use crate::channels::{Channel, file::Outbox};
-use crate::config::settings::{self, Database, LogFormat, Overrides, Settings, Smtp, SmtpTls};
+use crate::config::settings::{self, Database, LogFormat, MailFlow, Overrides, Settings, Smtp, SmtpAuth, SmtpTls};
 use crate::config::sources::{self, Known, Source};
 use crate::formats;
 use crate::http::{Client, Guard, Identity, Limits};
@@ -121,9 +121,10 @@ pub(super) fn channel(settings: &Settings) -> Result<Arc<dyn Channel>, Failure> 
     let Some(smtp) = &settings.smtp else {
         return Ok(Arc::new(Outbox::new(settings.data_dir.join("outbox"), sender)));
     };
-    let email = Email::new(relay(smtp)?, sender, Phases::default(), settings.smtp_connections);
+    let email = Email::new(relay(smtp, &settings.mail_flow)?, sender, Phases::default(), settings.smtp_connections);
     let email = email.map_err(|reason| Failure::Usage(format!("smtp_url: {reason}")))?;
-    Ok(Arc::new(email.signed_by(dkim_keys(settings)?)))
+    let (rate, domain_rate) = (settings.mail_flow.rate, settings.mail_flow.domain_rate);
+    Ok(Arc::new(email.signed_by(dkim_keys(settings)?).paced(rate, domain_rate)))
 }
 
 /// The keys that sign mails.
@@ -149,15 +150,22 @@ pub(super) fn sender(settings: &Settings) -> Result<Sender, Failure> {
     })
 }
 
-pub(super) fn relay(smtp: &Smtp) -> Result<SmtpRelay, Failure> {
+/// The relay, and how to sign in to it.
+pub(super) fn relay(smtp: &Smtp, flow: &MailFlow) -> Result<SmtpRelay, Failure> {
     let tls = match smtp.tls {
         SmtpTls::Plain => TlsMode::Plain,
         SmtpTls::Implicit => TlsMode::Implicit,
         SmtpTls::StartTls => TlsMode::StartTls,
     };
-    let credentials = smtp.user.clone().zip(smtp.password.as_ref().map(|password| password.expose().to_owned()));
+    let password = smtp.password.as_ref().map(|password| password.expose().to_owned());
+    // Where a token is read from a file, the user stands alone.
+    let credentials = smtp.user.clone().map(|user| (user, password.unwrap_or_default()));
+    let sign_in = match flow.auth {
+        SmtpAuth::Password => SignIn::Password,
+        SmtpAuth::Xoauth2 => SignIn::Token { file: flow.token_file.clone() },
+    };
     let extra_ca_pem = smtp.ca.as_deref().map(std::fs::read).transpose()?;
-    Ok(SmtpRelay { host: smtp.host.clone(), port: smtp.port, tls, credentials, extra_ca_pem })
+    Ok(SmtpRelay { host: smtp.host.clone(), port: smtp.port, tls, credentials, sign_in, extra_ca_pem })
 }
 
 /// Everything that jobs work with.
@@ -201,6 +209,7 @@ pub(super) async fn join(
         operator: settings.operator.as_ref().map(|operator| operator.address.clone()),
         heartbeat: settings.heartbeat.clone(),
         data_dir: settings.data_dir.clone(),
+        mail_flow: settings.mail_flow.clone(),
         mail_client: mail_client(settings),
         from_domain,
         store,

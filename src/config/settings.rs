@@ -4,6 +4,7 @@
 //! who needs a setting is given it.
 
 mod layers;
+mod mail;
 mod options;
 mod values;
 
@@ -16,6 +17,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use layers::Origin;
+pub use mail::{MailFlow, SmtpAuth};
 pub use options::{FILE_DEFAULT, FILE_VARIABLE, Kind, PREFIX, Preset, SETTINGS, Setting, by_key, reference};
 pub(in crate::config) use values::percent_decoded;
 
@@ -92,7 +94,7 @@ pub struct Smtp {
     pub port: u16,
     /// Who signs in; absent where nobody does.
     pub user: Option<String>,
-    /// Present exactly when `user` is.
+    /// Present when `user` is, unless a token is read from [`MailFlow::token_file`].
     pub password: Option<Secret>,
     /// A PEM file with the certificates to trust; absent: the public authorities.
     pub ca: Option<PathBuf>,
@@ -178,6 +180,8 @@ pub struct Settings {
     pub reply_to: Option<Mailbox>,
     /// Selectors and PEM files of the keys that sign mails.
     pub dkim_keys: Vec<(String, PathBuf)>,
+    /// Sign-in by token, rates, and where bounces come back to.
+    pub mail_flow: MailFlow,
     /// The file to use in place of [`super::sources::BUILT_IN`].
     pub sources: Option<PathBuf>,
     /// Ids and sets of sources to switch on.
@@ -271,6 +275,7 @@ impl Reader {
         let burst = self.value("burst", None, values::count);
         let signup = self.value("signup", None, values::yes);
         let dkim_keys = self.value("dkim_keys", None, values::named_files);
+        let mail_flow = self.mail_flow(smtp.as_ref());
         let sources = self.value("sources", None, values::file);
         let sources_on = self.value("sources_on", None, values::names);
         let sources_off = self.value("sources_off", None, values::names);
@@ -297,6 +302,7 @@ impl Reader {
             mail_from: mail_from?,
             reply_to,
             dkim_keys: dkim_keys.unwrap_or_default(),
+            mail_flow: mail_flow?,
             sources,
             sources_on: sources_on?,
             sources_off: sources_off?,

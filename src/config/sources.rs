@@ -37,6 +37,14 @@ pub struct Known<'a> {
     pub check_selector: &'a dyn Fn(&str) -> Result<(), String>,
 }
 
+/// What the address of a mailbox (`imaps://`, `imap+starttls://` or `file:///`) means.
+///
+/// # Errors
+/// Says what to write instead.
+pub fn mail_place(text: &str) -> Result<MailPlace, String> {
+    mailbox::address(text).map(|(_, place)| place)
+}
+
 /// The sources in `text`, which the user calls `file`, in the order of the file.
 ///
 /// # Errors

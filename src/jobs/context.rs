@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::letters;
 use crate::channels::Channel;
-use crate::config::settings::Heartbeat;
+use crate::config::settings::{Heartbeat, MailFlow};
 use crate::config::sources::Source;
 use crate::http::Client;
 use crate::mailbox;
@@ -44,6 +44,8 @@ pub struct Parts {
     pub channel: Arc<dyn Channel>,
     /// The domain of message ids: that of the sender's address.
     pub from_domain: String,
+    /// Rates, and where bounces come back to.
+    pub mail_flow: MailFlow,
     /// Where people find the pages, without a slash at the end.
     pub public_url: String,
     /// This installation's secret: keys message ids and links.

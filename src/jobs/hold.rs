@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::clock::Timestamp;
 use crate::store::deliveries::Claimed;
-use crate::store::{StoreError, Tx, rollups};
+use crate::store::{StoreError, Tx, outbox, rollups};
 
 /// What counts as one burst.
 const WINDOW: Duration = Duration::from_secs(3_600);
@@ -61,7 +61,7 @@ fn awake(tx: &mut Tx<'_>, fresh: Vec<Claimed>, now: Timestamp) -> Result<Vec<Cla
             if pierces { None } else { hours.until(&zone, now) }
         });
         match until {
-            Some(until) => rollups::postpone(tx, &claimed, until)?,
+            Some(until) => outbox::postpone(tx, &claimed, until)?,
             None => awake.push(claimed),
         }
     }
@@ -96,13 +96,13 @@ fn rolled(tx: &mut Tx<'_>, fresh: Vec<Claimed>, rule: &Rule, now: Timestamp) -> 
         match next {
             Some(next) if rollups::urgent(tx, &seqs)?.is_empty() => {
                 for claimed in &mine {
-                    rollups::postpone(tx, claimed, next)?;
+                    outbox::postpone(tx, claimed, next)?;
                 }
             }
             _ => {
                 left.push(rollups::open(tx, &mine[0], &burst.waiting, &rule.holder, now, now.plus(rule.lease))?);
                 for other in mine.iter().filter(|claimed| burst.waiting.iter().all(|(id, _)| *id != claimed.id)) {
-                    rollups::postpone(tx, other, now.plus(APART))?;
+                    outbox::postpone(tx, other, now.plus(APART))?;
                 }
             }
         }

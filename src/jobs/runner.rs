@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use super::poll::{self, Polled};
 use super::send::Sent;
-use super::{Context, digest, fan_out, route, selftest, send, watch};
+use super::{Context, audience, bounces, breaker, digest, fan_out, route, selftest, send, watch};
 use crate::config::sources::Source;
 use crate::model::clock::Timestamp;
 use crate::store::{StoreError, deliveries, sources};
@@ -20,10 +20,12 @@ use crate::store::{StoreError, deliveries, sources};
 const TICK: Duration = Duration::from_secs(1);
 /// How often digests are looked for.
 const DIGEST_TICK: Duration = Duration::from_secs(20);
+/// How often it is seen whether the mailbox of bounces is to be read.
+const BOUNCE_TICK: Duration = Duration::from_secs(15);
 /// How long the sender rests when nothing is due and nobody wakes it.
 const SEND_TICK: Duration = Duration::from_secs(5);
-/// How long the sender leaves a relay alone that is down.
-const RELAY_REST: Duration = Duration::from_secs(30);
+/// How often the sender sees whether it is time to try a relay that is down.
+const RELAY_REST: Duration = Duration::from_secs(10);
 /// How long what is in flight may take after the word to stop; a container gets 30 s before it is killed.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -79,6 +81,8 @@ pub async fn pass(
     watch::run_once(context).await?;
     selftest::run_once(context).await?;
     let digests = digest::run_once(context).await?;
+    bounces::read(context).await?;
+    breaker::try_now(context).await?;
     let (_never, stop) = signal::channel(false);
     let sent = send::run_once(context, &stop).await?;
     Ok(Pass { polled, queued, digests, sent })
@@ -107,6 +111,7 @@ pub async fn serve(context: Context, stop: signal::Receiver<bool>) {
     tasks.spawn(schedule(context.clone(), stop.clone(), Arc::clone(&wake)));
     tasks.spawn(cut_digests(context.clone(), stop.clone(), Arc::clone(&wake)));
     tasks.spawn(deliver(context.clone(), stop.clone(), wake));
+    tasks.spawn(read_bounces(context.clone(), stop.clone()));
     let mut told = stop.clone();
     let _ = told.wait_for(|stop| *stop).await;
     info!("Stopping: finishing what is in flight");
@@ -166,6 +171,7 @@ async fn cut_digests(context: Context, stop: signal::Receiver<bool>, wake: Arc<N
         let work = async {
             let fanned = fan_out::run_once(&context).await?;
             let told = watch::run_once(&context).await?;
+            audience::forget_unanswered(&context.store, context.clock.now()).await?;
             Ok::<_, StoreError>(fanned + told + digest::run_once(&context).await?)
         };
         match work.await {
@@ -177,13 +183,19 @@ async fn cut_digests(context: Context, stop: signal::Receiver<bool>, wake: Arc<N
     }
 }
 
+async fn read_bounces(context: Context, stop: signal::Receiver<bool>) {
+    while !*stop.borrow() && context.mail_flow.bounce_mailbox.is_some() {
+        if let Err(error) = bounces::run_once(&context).await {
+            error!("Reading bounces failed: {error}");
+        }
+        pause(BOUNCE_TICK, &stop).await;
+    }
+}
+
 async fn deliver(context: Context, stop: signal::Receiver<bool>, wake: Arc<Notify>) {
     while !*stop.borrow() {
         let rest = match send::run_once(&context, &stop).await {
-            Ok(Sent { relay_down: Some(reason), .. }) => {
-                error!("The mail relay cannot be used, mail waits: {reason}");
-                RELAY_REST
-            }
+            Ok(Sent { relay_down: Some(_), .. }) => RELAY_REST,
             Ok(_) => SEND_TICK,
             Err(error) => {
                 error!("Sending failed: {error}");

@@ -3,24 +3,29 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::Context;
+use super::breaker::{self, Gate};
 use super::hold::{self, Rule};
 use super::letters::{self, Letter};
-use crate::model::delivery::{DeliveryState, Outcome};
+use crate::model::delivery::{DeliveryState, Message, Outcome};
 use crate::pipeline::deliver;
 use crate::store::deliveries::{self, Begun, Claimed, Finished};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, outbox};
 
 /// How long a claim is held before its try begins: what a crash leaves unsent is taken up again this soon.
 const CLAIM: Duration = Duration::from_secs(2 * 60);
 /// How long a try holds its delivery: longer than the longest single try (its limits sum to about 20 minutes).
 const LEASE: Duration = Duration::from_secs(30 * 60);
+
+/// How long a sender waits for a letter's turn; for longer, the letter is put off. Eight letters of a claim must not
+/// outwait it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a pass over the outbox gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,14 +41,46 @@ pub struct Sent {
 }
 
 /// Sends what is due until nothing is, the relay is down, or `stop` turns true. What is in flight is always finished.
+/// A relay that was down is tried with one letter, when its time has come, before any other is begun.
 ///
 /// # Errors
 /// Fails where the database does; what was claimed then returns by its lease.
 pub async fn run_once(context: &Context, stop: &watch::Receiver<bool>) -> Result<Sent, StoreError> {
-    let shared = Arc::new(Shared::default());
+    let mut sent = Sent::default();
+    match breaker::gate(context).await? {
+        Gate::Open => {}
+        Gate::Shut(reason) => return Ok(Sent { relay_down: Some(reason), ..sent }),
+        Gate::Probe => {
+            let shared = Arc::new(Shared { probe: true, ..Shared::default() });
+            sent = pass(context, stop, &shared, 1).await?;
+            match &sent.relay_down {
+                None if shared.answered.load(Ordering::SeqCst) => breaker::mended(context).await?,
+                // There was no letter to try it with; the next one is.
+                None => breaker::try_now(context).await?,
+                Some(reason) => breaker::failed(context, reason).await?,
+            }
+            if sent.relay_down.is_some() || !shared.answered.load(Ordering::SeqCst) {
+                return Ok(sent);
+            }
+        }
+    }
+    sent.add(pass(context, stop, &Arc::new(Shared::default()), context.send_concurrency).await?);
+    if let Some(reason) = &sent.relay_down {
+        breaker::failed(context, reason).await?;
+    }
+    Ok(sent)
+}
+
+/// Sends what is due by so many workers.
+async fn pass(
+    context: &Context,
+    stop: &watch::Receiver<bool>,
+    shared: &Arc<Shared>,
+    workers_max: usize,
+) -> Result<Sent, StoreError> {
     let mut workers = JoinSet::new();
-    for _ in 0..context.send_concurrency {
-        workers.spawn(work(context.clone(), Arc::clone(&shared), stop.clone()));
+    for _ in 0..workers_max {
+        workers.spawn(work(context.clone(), Arc::clone(shared), stop.clone()));
     }
     let mut sent = Sent::default();
     let mut failed = None;
@@ -67,6 +104,10 @@ struct Shared {
     queue: Mutex<Queue>,
     /// A worker met a relay that cannot be used: the others begin nothing more.
     relay_down: AtomicBool,
+    /// The relay has dealt with a letter, however it judged it.
+    answered: AtomicBool,
+    /// One letter is enough: whether the relay is back is all that is asked.
+    probe: bool,
 }
 
 /// Letters that are claimed and composed.
@@ -93,6 +134,20 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
     loop {
         let halted = shared.relay_down.load(Ordering::SeqCst) || *stop.borrow();
         let next = if halted { None } else { next(&context, &shared).await? };
+        if let Some((claimed, Ok(message))) = &next
+            && let Some(wait) = context.channel.turn(message)
+        {
+            // What has ended is written down before anything waits.
+            if ended.is_some() {
+                record(&context, ended.take(), None).await?;
+            }
+            if let Err(wait) = turn(&context, message, wait, &stop).await {
+                let (claimed, until) = (claimed.clone(), context.clock.now().plus(wait));
+                context.store.write(move |tx| outbox::postpone(tx, &claimed, until)).await?;
+                sent.later += 1;
+                continue;
+            }
+        }
         let (claimed, letter) = next.map_or((None, None), |(claimed, letter)| (Some(claimed), Some(letter)));
         if claimed.is_none() && ended.is_none() {
             return Ok(sent);
@@ -109,6 +164,8 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
         if let Outcome::Later { reason, relay_down: true, .. } = &outcome {
             shared.relay_down.store(true, Ordering::SeqCst);
             sent.relay_down.get_or_insert_with(|| reason.clone());
+        } else if letter.is_ok() {
+            shared.answered.store(true, Ordering::SeqCst);
         }
         let finished = judge(&context, &claimed, outcome, attempt, after_lost_try);
         match finished.state {
@@ -120,13 +177,33 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
     }
 }
 
+/// Waits for a letter's turn, where that comes soon; else says how long it still takes.
+async fn turn(
+    context: &Context,
+    message: &Message,
+    mut wait: Duration,
+    stop: &watch::Receiver<bool>,
+) -> Result<(), Duration> {
+    let (begun, mut stop) = (Instant::now(), stop.clone());
+    while begun.elapsed() + wait <= PATIENCE {
+        if tokio::time::timeout(wait, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return Err(wait);
+        }
+        match context.channel.turn(message) {
+            None => return Ok(()),
+            Some(more) => wait = more,
+        }
+    }
+    Err(wait)
+}
+
 /// The next letter; where none is left, more are claimed and composed.
 async fn next(context: &Context, shared: &Shared) -> Result<Option<(Claimed, Letter)>, StoreError> {
     let mut queue = shared.queue.lock().await;
     if queue.letters.is_empty() && !queue.dry {
         let now = context.clock.now();
         let rule = Rule { burst: context.burst, holder: context.holder.clone(), lease: CLAIM };
-        let limit = i64::try_from(context.send_concurrency * 8).unwrap_or(64);
+        let limit = if shared.probe { 1 } else { i64::try_from(context.send_concurrency * 8).unwrap_or(64) };
         let claim = move |tx: &mut Tx<'_>| {
             let claimed = deliveries::claim(tx, &rule.holder, now, CLAIM, limit)?;
             Ok((claimed.is_empty(), hold::hold(tx, claimed, &rule, now)?))
@@ -136,6 +213,7 @@ async fn next(context: &Context, shared: &Shared) -> Result<Option<(Claimed, Let
         while claimed.is_empty() && !queue.dry {
             (queue.dry, claimed) = context.store.write(claim.clone()).await?;
         }
+        queue.dry |= shared.probe;
         if !claimed.is_empty() {
             queue.letters = letters::compose(context, claimed).await?.into();
         }
@@ -163,7 +241,10 @@ async fn record(
 
 fn judge(context: &Context, claimed: &Claimed, outcome: Outcome, attempt: i64, after_lost_try: bool) -> Finished {
     let since = claimed.requeued_at.unwrap_or(claimed.created_at);
-    let verdict = deliver::verdict(outcome, attempt - claimed.spent, since, context.clock.now());
+    // A relay that is down says nothing of the letter: the try does not count, but the letter stands back for others.
+    let uncounted = matches!(outcome, Outcome::Later { relay_down: true, .. });
+    let counted = if uncounted { attempt } else { attempt - claimed.spent };
+    let verdict = deliver::verdict(outcome, counted, since, context.clock.now());
     match verdict.state {
         DeliveryState::Dead => error!(delivery.id = %claimed.id, "Gave up {}: {}", claimed.id, verdict.detail),
         DeliveryState::Queued => warn!(delivery.id = %claimed.id, "Will try {} again: {}", claimed.id, verdict.detail),
@@ -176,5 +257,6 @@ fn judge(context: &Context, claimed: &Claimed, outcome: Outcome, attempt: i64, a
         state: verdict.state,
         due: verdict.due,
         ambiguous: i64::from(verdict.ambiguous) + i64::from(after_lost_try),
+        uncounted,
     }
 }

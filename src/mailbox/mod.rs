@@ -2,10 +2,12 @@
 //!
 //! The rule it keeps is that of [`crate::http`]: what a server sends may cost a bounded amount of time and memory, and
 //! no address that the guard refuses is dialed. Messages come out oldest first and in small batches, each with the
-//! place at which the next reading goes on. What a message says is for `formats/mailbox` to judge.
+//! place at which the next reading goes on. What a message says is for `formats/mailbox` to judge;
+//! what a returned mail reports, for [`report`] and the pipeline.
 
 mod directory;
 mod imap;
+pub mod report;
 
 use std::time::Duration;
 

@@ -36,6 +36,18 @@ pub struct Message {
     pub brief: Option<Brief>,
     /// Where a channel that takes web requests delivers to.
     pub endpoint: Option<Endpoint>,
+    /// Where answers of machines go.
+    pub returns: Returns,
+}
+
+/// Where the answers of machines to a mail go, where that is not its sender's address. Both name the subscription by a
+/// token that nobody else can make.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Returns {
+    /// The envelope's sender: undeliverable mail comes back to it.
+    pub envelope_from: Option<String>,
+    /// A mail to this address unsubscribes.
+    pub unsubscribe: Option<String>,
 }
 
 /// The storage states of a delivery.

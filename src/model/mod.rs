@@ -18,6 +18,7 @@ pub mod health;
 pub mod item;
 pub mod mail;
 pub mod platform;
+pub mod report;
 pub mod search;
 pub mod severity;
 pub mod text;

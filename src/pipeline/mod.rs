@@ -16,3 +16,4 @@ pub mod audience;
 pub mod schedule;
 pub mod compose;
 pub mod deliver;
+pub mod bounce;

@@ -53,7 +53,7 @@ const END_ATTEMPT: &str =
 
 const FINISH: &str =
     "UPDATE deliveries SET state = $3, due_at = $4, finished_at = $5, detail = $6, ambiguous = ambiguous + $7,
-     lease_holder = NULL, lease_until = NULL WHERE id = $1 AND fence = $2 AND state = 'sending'";
+     spent = spent + $8, lease_holder = NULL, lease_until = NULL WHERE id = $1 AND fence = $2 AND state = 'sending'";
 
 const RELEASE: &str = "UPDATE deliveries SET state = 'queued', lease_holder = NULL, lease_until = NULL
      WHERE id = $1 AND fence = $2 AND state = 'sending'";
@@ -84,7 +84,7 @@ pub struct Claimed {
     pub created_at: Timestamp,
     /// When somebody queued it again, after it was given up.
     pub requeued_at: Option<Timestamp>,
-    /// Tries before that.
+    /// Tries before that, and those that found the relay down.
     pub spent: i64,
 }
 
@@ -175,6 +175,8 @@ pub struct Finished {
     pub due: Timestamp,
     /// Tries that may have been accepted without our hearing of it.
     pub ambiguous: i64,
+    /// The try found the relay down: it says nothing of this delivery and does not count against it.
+    pub uncounted: bool,
 }
 
 /// Records how a try ended. False where the lease had passed to another sender.
@@ -196,6 +198,7 @@ pub fn finish(tx: &mut Tx<'_>, claimed: &Claimed, end: &Finished, now: Timestamp
         finished.into(),
         end.detail.as_str().into(),
         end.ambiguous.into(),
+        i64::from(end.uncounted).into(),
     ];
     Ok(tx.execute(FINISH, &args)? == 1)
 }
@@ -351,17 +354,6 @@ fn shown(row: &Row) -> Result<Shown, StoreError> {
         due_at: row.time(6)?,
         detail: row.text(7)?,
     })
-}
-
-/// When an alert about `advisory` was accepted for `subscription`, if it was.
-///
-/// # Errors
-/// Fails where the database does.
-pub fn alerted_at(tx: &mut Tx<'_>, subscription: &str, seq: i64) -> Result<Option<Timestamp>, StoreError> {
-    let sql =
-        "SELECT COALESCE(r.finished_at, d.finished_at) FROM deliveries d LEFT JOIN deliveries r ON r.id = d.rolled_into
-         WHERE d.subscription = $1 AND d.event_seq = $2 AND (d.state = 'sent' OR r.state = 'sent')";
-    tx.query_one(sql, &[subscription.into(), seq.into()])?.map_or(Ok(None), |row| row.opt_time(0))
 }
 
 /// When the newest delivery or event was written.

@@ -5,6 +5,7 @@
 //! runs it. The engines' names occur in `driver/` and nowhere else.
 
 pub mod advisories;
+pub mod bounces;
 pub mod counters;
 pub mod deliveries;
 mod driver;

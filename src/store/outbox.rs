@@ -1,8 +1,8 @@
-//! The outbox as an operator handles it: one delivery with its tries, dead letters queued again or given up.
+//! The outbox as it is handled: one delivery with its tries, letters put off, queued again or given up.
 
 use serde::Serialize;
 
-use super::deliveries::Shown;
+use super::deliveries::{Claimed, Shown};
 use super::{StoreError, Tx};
 use crate::model::clock::Timestamp;
 
@@ -13,6 +13,9 @@ const TRIES: &str =
 const REQUEUE: &str = "UPDATE deliveries SET state = 'queued', due_at = $2, requeued_at = $2, spent = attempts, finished_at = NULL, fence = fence + 1
      WHERE state = 'dead' AND (CAST($1 AS TEXT) IS NULL OR id = $1)
      AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.id = deliveries.subscription AND s.active)";
+
+const POSTPONE: &str = "UPDATE deliveries SET state = 'queued', due_at = $3, lease_holder = NULL, lease_until = NULL
+     WHERE id = $1 AND fence = $2 AND state = 'sending'";
 
 const DROP: &str = "UPDATE deliveries SET state = 'suppressed', finished_at = $2, detail = 'dropped by ' || CAST($3 AS TEXT), fence = fence + 1
      WHERE id = $1 AND state IN ('queued', 'dead')";
@@ -60,10 +63,29 @@ pub fn requeue(tx: &mut Tx<'_>, id: Option<&str>, now: Timestamp) -> Result<u64,
     tx.execute(REQUEUE, &[id.map(str::to_owned).into(), now.into()])
 }
 
+/// Gives a claim back untried, to be taken up again at `until`. No try is counted.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn postpone(tx: &mut Tx<'_>, claimed: &Claimed, until: Timestamp) -> Result<(), StoreError> {
+    tx.execute(POSTPONE, &[claimed.id.as_str().into(), claimed.fence.into(), until.into()]).map(drop)
+}
+
 /// Gives up a letter that waits or is dead. False where it is neither.
 ///
 /// # Errors
 /// Fails where the database does.
 pub fn drop_one(tx: &mut Tx<'_>, id: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
     Ok(tx.execute(DROP, &[id.into(), now.into(), by.into()])? == 1)
+}
+
+/// When an alert about `advisory` was accepted for `subscription`, if it was.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn alerted_at(tx: &mut Tx<'_>, subscription: &str, seq: i64) -> Result<Option<Timestamp>, StoreError> {
+    let sql =
+        "SELECT COALESCE(r.finished_at, d.finished_at) FROM deliveries d LEFT JOIN deliveries r ON r.id = d.rolled_into
+         WHERE d.subscription = $1 AND d.event_seq = $2 AND (d.state = 'sent' OR r.state = 'sent')";
+    tx.query_one(sql, &[subscription.into(), seq.into()])?.map_or(Ok(None), |row| row.opt_time(0))
 }

@@ -8,9 +8,6 @@ use crate::model::audience::QuietHours;
 use crate::model::clock::Timestamp;
 use crate::model::severity::Severity;
 
-const POSTPONE: &str = "UPDATE deliveries SET state = 'queued', due_at = $3, lease_holder = NULL, lease_until = NULL
-     WHERE id = $1 AND fence = $2 AND state = 'sending'";
-
 const COUNT: &str = "SELECT d.id, d.event_seq, d.state FROM deliveries d
      WHERE d.subscription = $1 AND d.event_seq >= $2 AND d.kind = 'alert'
        AND ((d.state = 'sent' AND d.finished_at > $3) OR (d.state = 'queued' AND d.attempts = 0 AND d.due_at <= $4)
@@ -47,14 +44,6 @@ pub fn quiet(tx: &mut Tx<'_>, subscriptions: &[&str]) -> Result<BTreeMap<String,
         Ok((row.text(0)?, (QuietHours { pierce: row.bool(2)?, ..hours }, row.text(3)?)))
     };
     tx.query(&sql, &args)?.iter().map(one).collect()
-}
-
-/// Gives a claim back until `until`. No try is counted.
-///
-/// # Errors
-/// Fails where the database does.
-pub fn postpone(tx: &mut Tx<'_>, claimed: &Claimed, until: Timestamp) -> Result<(), StoreError> {
-    tx.execute(POSTPONE, &[claimed.id.as_str().into(), claimed.fence.into(), until.into()]).map(drop)
 }
 
 /// Which of these events are critical and exploited.

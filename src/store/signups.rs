@@ -57,6 +57,15 @@ pub fn since_any(tx: &mut Tx<'_>, since: Timestamp) -> Result<i64, StoreError> {
     row.map_or(Ok(0), |row| row.int(0))
 }
 
+/// Whether a request was not answered in time.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn any_expired(tx: &mut Tx<'_>, now: Timestamp) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 AS one FROM signups WHERE expires_at < $1 AND confirmed_at IS NULL LIMIT 1";
+    Ok(tx.query_one(sql, &[now.into()])?.is_some())
+}
+
 /// The request with this id.
 ///
 /// # Errors

@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::State;
 use crate::config::sources::Source;
+use crate::jobs::bounces::{self, Counts, Standing};
+use crate::jobs::breaker::{self, Down};
 use crate::model::clock::Timestamp;
 use crate::model::health::{HealthState, SourceHealth};
 use crate::store::deliveries::{self, Outbox};
@@ -17,8 +19,8 @@ use crate::store::{StoreError, Tx, sources};
 pub(super) async fn metrics(Shared(state): Shared<State>) -> Response {
     let context = &state.0.context;
     match context.store.read(load).await {
-        Ok((outbox, health, advisories, events)) => {
-            let text = render(&outbox, &health, &context.sources, advisories, events, context.clock.now());
+        Ok((outbox, mail, health, advisories, events)) => {
+            let text = render((&outbox, &mail), &health, &context.sources, advisories, events, context.clock.now());
             ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
                 .into_response()
         }
@@ -29,13 +31,22 @@ pub(super) async fn metrics(Shared(state): Shared<State>) -> Response {
     }
 }
 
-type Loaded = (Outbox, Vec<SourceHealth>, i64, i64);
+type Loaded = (Outbox, MailFlow, Vec<SourceHealth>, i64, i64);
+
+/// How mail flows: the relay, and what comes back.
+#[derive(Default)]
+struct MailFlow {
+    down: Option<Down>,
+    bounces: Option<Standing>,
+    counts: Counts,
+}
 
 fn load(tx: &mut Tx<'_>) -> Result<Loaded, StoreError> {
     let mut count = |sql: &str| tx.query_one(sql, &[])?.map_or(Ok(0), |row| row.int(0));
     let advisories = count("SELECT COUNT(*) FROM advisories")?;
     let events = count("SELECT COUNT(*) FROM events")?;
-    Ok((deliveries::outbox(tx)?, sources::all(tx)?, advisories, events))
+    let mail = MailFlow { down: breaker::down(tx)?, bounces: bounces::standing(tx)?, counts: bounces::counts(tx)? };
+    Ok((deliveries::outbox(tx)?, mail, sources::all(tx)?, advisories, events))
 }
 
 /// The text being built.
@@ -55,7 +66,7 @@ impl Exposition {
 }
 
 fn render(
-    outbox: &Outbox,
+    (outbox, mail): (&Outbox, &MailFlow),
     health: &[SourceHealth],
     all: &[Source],
     advisories: i64,
@@ -68,6 +79,7 @@ fn render(
     text.one("rattlewatch_advisories", "Advisories stored.", advisories as f64);
     text.one("rattlewatch_events", "Events written.", events as f64);
     render_outbox(&mut text, outbox, now);
+    render_flow(&mut text, mail);
     let enabled = |health: &&SourceHealth| all.iter().any(|source| source.id == health.source && source.enabled);
     let watched: Vec<&SourceHealth> = health.iter().filter(enabled).collect();
     let per = |value: &dyn Fn(&SourceHealth) -> f64| -> Vec<(String, f64)> {
@@ -105,6 +117,17 @@ fn render_outbox(text: &mut Exposition, outbox: &Outbox, now: Timestamp) {
     text.one("rattlewatch_oldest_queued_age_seconds", "Age of the oldest waiting delivery.", age);
 }
 
+fn render_flow(text: &mut Exposition, mail: &MailFlow) {
+    let usable = f64::from(u8::from(mail.down.is_none()));
+    text.one("rattlewatch_relay_usable", "0 while the mail relay cannot be used.", usable);
+    let Some(standing) = &mail.bounces else { return };
+    let readable = f64::from(u8::from(standing.trouble.is_none()));
+    text.one("rattlewatch_bounce_mailbox_readable", "1 where the last try read the mailbox of bounces.", readable);
+    let rows: Vec<(String, f64)> =
+        mail.counts.iter().map(|(kind, count)| (format!("{{kind=\"{kind}\"}}"), *count as f64)).collect();
+    text.gauge("rattlewatch_returned_mails", "Mails that came back, by what they meant.", &rows);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,9 +135,13 @@ mod tests {
     #[test]
     fn the_text_ends_as_the_form_asks_and_names_no_address() {
         let outbox = Outbox { queued: 3, oldest_queued: Some(Timestamp::from_seconds(10)), ..Outbox::default() };
-        let text = render(&outbox, &[], &[], 1, 2, Timestamp::from_seconds(70));
+        let counts = Counts::from([("hard".to_owned(), 2)]);
+        let mail = MailFlow { bounces: Some(Standing::default()), counts, ..MailFlow::default() };
+        let text = render((&outbox, &mail), &[], &[], 1, 2, Timestamp::from_seconds(70));
         assert!(text.ends_with("# EOF\n"));
         assert!(text.contains("rattlewatch_deliveries{state=\"queued\"} 3\n"));
         assert!(text.contains("rattlewatch_oldest_queued_age_seconds 60\n"));
+        assert!(text.contains("rattlewatch_relay_usable 1\n"));
+        assert!(text.contains("rattlewatch_returned_mails{kind=\"hard\"} 2\n"));
     }
 }

@@ -97,6 +97,16 @@ async fn relay_database_sources_and_addresses_are_looked_at() {
     stage.program.run();
     stage.assert("sources", "warn", "bad: `rattlewatch sources list`");
 
+    stage.assert("bounces", "warn", "set bounce_address and bounce_mailbox");
+    let folder = stage.program.folder().join("bounces");
+    stage.program.set("RATTLEWATCH_BOUNCE_ADDRESS", "bounces@back.msp.example");
+    stage.assert("bounces", "warn", "what comes back to bounces@back.msp.example is not read");
+    stage.assert("spf", "fail", "back.msp.example has no SPF record");
+    stage.program.set("RATTLEWATCH_BOUNCE_MAILBOX", &format!("file://{}", folder.display()));
+    stage.assert("bounces", "fail", "check its path and permissions");
+    std::fs::create_dir(&folder).expect("a folder");
+    stage.assert("bounces", "ok", "can be read");
+
     stage.program.set("RATTLEWATCH_PUBLIC_URL", "http://alerts.msp.example");
     stage.assert("public_url", "warn", "one-click");
     stage.program.set("RATTLEWATCH_SMTP_URL", "smtp://127.0.0.1:1");

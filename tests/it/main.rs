@@ -4,6 +4,7 @@
 mod support;
 
 mod audience;
+mod bounces;
 mod compose;
 mod config;
 mod consent;
@@ -24,6 +25,7 @@ mod store;
 mod heard;
 mod recorded;
 mod outbox;
+mod relay;
 mod story;
 mod tagging;
 mod clusters;

@@ -82,6 +82,12 @@ async fn a_test_mail_goes_past_the_outbox_and_says_what_the_relay_said() {
     let refused = program.refused(&["send-test", "ada@msp.example"], 1);
     assert!(refused.contains("550 5.7.1 relaying denied"), "{refused}");
     assert!(program.refused(&["send-test", "no address"], 2).contains("no address"));
+    smtp.script(Script::default());
+    let returned = Program::new()
+        .with("RATTLEWATCH_SMTP_URL", &smtp.url())
+        .with("RATTLEWATCH_BOUNCE_ADDRESS", "bounces@alerts.msp.example");
+    returned.ok(&["send-test", "ada@msp.example"]);
+    assert_eq!(smtp.messages().last().map(|mail| mail.from.clone()).as_deref(), Some("bounces@alerts.msp.example"));
     let files = Program::new();
     assert!(files.ok(&["send-test", "ada@msp.example"]).contains("becomes a file"));
 }

@@ -13,10 +13,10 @@ mod tls;
 use std::time::Duration;
 
 use rattlewatch::channels::Channel;
-use rattlewatch::channels::email::{Email, Phases, Sender, SmtpRelay, TlsMode};
+use rattlewatch::channels::email::{Email, Phases, Sender, SignIn, SmtpRelay, TlsMode};
 use rattlewatch::model::address::EmailAddress;
 use rattlewatch::model::clock::Timestamp;
-use rattlewatch::model::delivery::{Message, Outcome};
+use rattlewatch::model::delivery::{Message, Outcome, Returns};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -38,6 +38,7 @@ fn message(key: &str, to: &str) -> Message {
         unsubscribe: Some(format!("https://alerts.example.test/u/{key}")),
         brief: None,
         endpoint: None,
+        returns: Returns::default(),
     }
 }
 
@@ -70,6 +71,7 @@ fn relay(server: &SmtpServer) -> SmtpRelay {
         port: server.port(),
         tls: TlsMode::Plain,
         credentials: None,
+        sign_in: SignIn::Password,
         extra_ca_pem: None,
     }
 }
@@ -121,6 +123,23 @@ async fn a_mail_reaches_the_relay_as_rendered() {
     assert_eq!(mails[0].data, rendered);
     let size = format!("1 MAIL FROM:<alerts@example.test> SIZE={}", rendered.len());
     assert_eq!(server.commands()[..2], ["1 EHLO example.test".to_owned(), size]);
+}
+
+#[tokio::test]
+async fn a_mail_goes_out_under_the_address_that_its_bounce_is_to_reach() {
+    let server = SmtpServer::start().await;
+    let email = email(&server, short());
+    let mut mail = message("one", "ada@example.test");
+    for (from, expected) in [
+        ("bounces+sub-7-abc@bounces.example.test", "bounces+sub-7-abc@bounces.example.test"),
+        ("x>\r\nRCPT TO:<eve@example.test", "alerts@example.test"),
+    ] {
+        mail.returns.envelope_from = Some(from.to_owned());
+        assert_sent(&email.send(&mail).await);
+        let received = server.messages().pop().expect("a mail");
+        assert_eq!((received.from.as_str(), received.to.len()), (expected, 1));
+        assert!(received.text().contains("\r\nFrom: Rattlewatch <alerts@example.test>\r\n"));
+    }
 }
 
 #[tokio::test]

@@ -284,6 +284,7 @@ async fn the_outbox_goes_from_queued_to_sent_and_a_stale_sender_changes_nothing(
         );
         let end = |claimed: deliveries::Claimed, attempt: i64| {
             let end = Finished {
+                uncounted: false,
                 attempt,
                 outcome: "sent",
                 detail: "250 ok".into(),

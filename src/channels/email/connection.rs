@@ -6,16 +6,14 @@
 use std::io;
 use std::time::Duration;
 
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::commands::Auth;
-use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::authentication::Mechanism;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
 use super::reply::{Reply, Step};
 use super::tls::Tls;
-use super::{Phases, SmtpRelay, TlsMode};
+use super::{Phases, SmtpRelay, TlsMode, auth};
 
 /// Octets kept of a reply's line (RFC 5321 section 4.5.3.1.5 allows 512); the rest is read and dropped.
 const MAX_LINE: usize = 1_000;
@@ -47,7 +45,7 @@ pub(super) struct Extensions {
     pub pipelining: bool,
     /// Announced SIZE (RFC 1870): `Some(0)` is "no fixed limit".
     pub size: Option<u64>,
-    /// PLAIN and LOGIN, where offered.
+    /// PLAIN, LOGIN and XOAUTH2, where offered.
     pub auth: Vec<Mechanism>,
 }
 
@@ -68,6 +66,7 @@ impl Extensions {
                         match word {
                             "PLAIN" => found.auth.push(Mechanism::Plain),
                             "LOGIN" => found.auth.push(Mechanism::Login),
+                            "XOAUTH2" => found.auth.push(Mechanism::Xoauth2),
                             _ => {}
                         }
                     }
@@ -124,12 +123,10 @@ impl Connection {
             connection = connection.secure(tls, phases).await?;
             connection.ehlo(hello, phases).await?;
         }
-        if let Some((user, password)) = &relay.credentials {
-            if relay.tls == TlsMode::Plain && !trusted_path {
-                return Err(Fault::Unfit("a password is not sent without TLS; set the relay's TLS mode".to_owned()));
-            }
-            connection.sign_in(user, password, phases).await?;
+        if relay.credentials.is_some() && relay.tls == TlsMode::Plain && !trusted_path {
+            return Err(Fault::Unfit("a password is not sent without TLS; set the relay's TLS mode".to_owned()));
         }
+        auth::sign_in(&mut connection, relay, phases).await?;
         Ok(connection)
     }
 
@@ -154,30 +151,6 @@ impl Connection {
         }
         let stream = handshake(self.stream.into_inner(), tls, phases.secure).await?;
         Ok(Self { stream: BufReader::new(stream), ..self })
-    }
-
-    /// AUTH PLAIN or LOGIN (RFC 4954).
-    async fn sign_in(&mut self, user: &str, password: &str, phases: &Phases) -> Result<(), Fault> {
-        let credentials = Credentials::new(user.to_owned(), password.to_owned());
-        let offered = &self.extensions.auth;
-        let Some(mechanism) = [Mechanism::Plain, Mechanism::Login].into_iter().find(|known| offered.contains(known))
-        else {
-            let what = "it offers no sign-in by PLAIN or LOGIN; check its port, or remove the user and password";
-            return Err(Fault::Unfit(what.to_owned()));
-        };
-        let unfit = |error| Fault::Unfit(format!("its sign-in is not understood: {error}"));
-        let mut command = Auth::new(mechanism, credentials.clone(), None).map_err(unfit)?;
-        for _challenge in 0..4 {
-            let reply = self.command(Step::Auth, &command.to_string(), phases.secure).await?;
-            if reply.code != 334 {
-                return expect(Step::Auth, 2, reply).map(drop);
-            }
-            let challenge: Response = format!("334 {}\r\n", reply.lines.first().map_or("", String::as_str))
-                .parse()
-                .map_err(|_| Fault::Lost(Step::Auth, "sent a challenge that is not understood".to_owned()))?;
-            command = Auth::new_from_response(mechanism, credentials.clone(), &challenge).map_err(unfit)?;
-        }
-        Err(Fault::Lost(Step::Auth, "asked for the password again and again".to_owned()))
     }
 
     /// Sends one command line and waits for its reply, both within `limit`.
@@ -376,6 +349,6 @@ mod tests {
         let found = Extensions::read(&Reply { code: 250, lines: lines.map(str::to_owned).to_vec() });
         assert!(found.starttls && found.smtputf8 && !found.eight_bit);
         assert_eq!(found.size, Some(1_000));
-        assert_eq!(found.auth, [Mechanism::Login, Mechanism::Plain]);
+        assert_eq!(found.auth, [Mechanism::Login, Mechanism::Xoauth2, Mechanism::Plain]);
     }
 }

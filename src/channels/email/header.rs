@@ -134,6 +134,14 @@ pub(super) fn web_url(text: &str) -> Option<(String, bool)> {
     clean.then_some((url, https))
 }
 
+/// The URL of a mail to `address` that asks to unsubscribe (RFC 6068), where the address can stand in one as it is.
+pub(super) fn mail_url(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_');
+    let clean = address.len() <= 254 && !local.is_empty() && local.chars().all(plain) && is_dot_atom(domain);
+    clean.then(|| format!("mailto:{address}?subject=unsubscribe"))
+}
+
 /// 40 hexadecimal digits that stand for `text`.
 pub(super) fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().take(20).fold(String::with_capacity(40), |mut hex, byte| {
@@ -184,6 +192,16 @@ mod tests {
         assert_eq!(message_id("<a.b@c.test>", "d.test"), "a.b@c.test");
         let made = message_id("a@c>\r\nBcc: x", "d.test");
         assert!(made.ends_with("@d.test") && made.len() == 40 + 7, "{made}");
+    }
+
+    #[test]
+    fn only_a_clean_address_may_unsubscribe() {
+        let url = "mailto:bounces+unsub-sub-7-abc@alerts.test?subject=unsubscribe";
+        assert_eq!(mail_url("bounces+unsub-sub-7-abc@alerts.test").as_deref(), Some(url));
+        for bad in ["", "a", "@b.test", "a?cc=x@b.test", "a@b.test?cc=x@c.test", "a>\r\nBcc: x@b.test", "a%40c@b.test"]
+        {
+            assert_eq!(mail_url(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn write(message: &Message, sender: &Sender) -> Result<Vec<u8>, String> {
         builder = builder.raw_header(raw("Reply-To", reply_to.as_str()));
     }
     builder = thread(builder, message, &id);
-    builder = list(builder, message);
+    builder = list(builder, message).raw_header(raw("Feedback-ID", &feedback_id(message, sender.address.domain())));
     let parts = alternatives(quoted::encode(&message.text), quoted::encode(&message.html), &id);
     let mail = builder.multipart(parts).map_err(|error| format!("mail to '{to}' cannot be written: {error}"))?;
     Ok(mail.formatted())
@@ -81,16 +81,29 @@ fn list(builder: MessageBuilder, message: &Message) -> MessageBuilder {
     if let Some(list_id) = header::list_id(&message.list_id) {
         builder = builder.raw_header(raw("List-Id", &format!("<{list_id}>")));
     }
-    let Some(written) = &message.unsubscribe else { return builder };
-    let Some((url, https)) = header::web_url(written) else {
+    let url = message.unsubscribe.as_deref().and_then(header::web_url);
+    if url.is_none() && message.unsubscribe.is_some() {
         tracing::warn!(key = %message.key, "unsubscribe address left out: it is not an http or https URL");
-        return builder;
-    };
-    builder = builder.raw_header(raw("List-Unsubscribe", &format!("<{url}>")));
-    if https {
+    }
+    // The page first: RFC 8058 section 3.1 wants one https URI, and some readers of mail take only the address.
+    let page = url.as_ref().map(|(url, _)| format!("<{url}>"));
+    let address = message.returns.unsubscribe.as_deref().and_then(header::mail_url).map(|url| format!("<{url}>"));
+    let ways: Vec<String> = page.into_iter().chain(address).collect();
+    if !ways.is_empty() {
+        builder = builder.raw_header(raw("List-Unsubscribe", &ways.join(",\r\n ")));
+    }
+    if url.is_some_and(|(_, https)| https) {
         builder = builder.raw_header(raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
     }
     builder
+}
+
+/// What mailbox providers count complaints by: the kind of mail, and who sends it. Nothing in it is of one reader.
+fn feedback_id(message: &Message, domain: &str) -> String {
+    let kind: String = message.list_id.chars().take_while(char::is_ascii_alphanumeric).take(20).collect();
+    let kind = if kind.is_empty() { "mail" } else { kind.as_str() };
+    // The sender's id has 5 to 15 characters.
+    format!("{kind}:rattlewatch:{domain}:rw{}", &header::digest(domain)[..12])
 }
 
 /// Plain text first, HTML last (RFC 2046 section 5.1.4), behind a boundary that neither can contain: in encoded text,

@@ -8,18 +8,21 @@
 //! Each mail has one recipient, so that each has its own outcome and nobody sees another's address.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Channel, Closing, Sending};
 use crate::model::address::EmailAddress;
 use crate::model::delivery::{Message, Outcome};
 
+mod auth;
 mod connection;
 pub mod dkim;
 mod header;
 mod mime;
 mod quoted;
+mod rate;
 mod reply;
 mod smtp;
 mod tls;
@@ -37,6 +40,19 @@ pub enum TlsMode {
     StartTls,
 }
 
+/// How the relay's user signs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SignIn {
+    /// By password: PLAIN or LOGIN.
+    #[default]
+    Password,
+    /// By a bearer token: XOAUTH2.
+    Token {
+        /// Where it stands, read again for each connection; absent: the password is the token.
+        file: Option<PathBuf>,
+    },
+}
+
 /// The relay that takes our mail.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SmtpRelay {
@@ -46,8 +62,10 @@ pub struct SmtpRelay {
     pub port: u16,
     /// How the way to it is secured.
     pub tls: TlsMode,
-    /// User and password, where the relay asks for them.
+    /// User and password (or token), where the relay asks for them.
     pub credentials: Option<(String, String)>,
+    /// How they are used.
+    pub sign_in: SignIn,
     /// Certificates in PEM to trust beside the public ones.
     pub extra_ca_pem: Option<Vec<u8>>,
 }
@@ -60,6 +78,7 @@ impl fmt::Debug for SmtpRelay {
             .field("port", &self.port)
             .field("tls", &self.tls)
             .field("credentials", &self.credentials.as_ref().map(|_| "(hidden)"))
+            .field("sign_in", &self.sign_in)
             .field("extra_ca_pem", &self.extra_ca_pem.as_ref().map(Vec::len))
             .finish()
     }
@@ -70,7 +89,7 @@ impl fmt::Debug for SmtpRelay {
 pub struct Sender {
     /// The display name; may be empty.
     pub name: String,
-    /// `From` and the envelope's sender.
+    /// `From`; and the envelope's sender, where the message names no other.
     pub address: EmailAddress,
     /// `Reply-To`, where answers go elsewhere.
     pub reply_to: Option<EmailAddress>,
@@ -132,6 +151,7 @@ pub struct Email {
     sender: Sender,
     keys: Vec<dkim::Dkim>,
     smtp: Arc<smtp::Smtp>,
+    rates: rate::Rates,
 }
 
 impl fmt::Debug for Email {
@@ -165,13 +185,19 @@ impl Email {
             ));
         }
         let smtp = smtp::Smtp::new(relay, sender.address.domain(), phases, connections)?;
-        Ok(Self { sender, keys: Vec::new(), smtp })
+        Ok(Self { sender, keys: Vec::new(), smtp, rates: rate::Rates::default() })
     }
 
     /// Signs each mail by all of these keys.
     #[must_use]
     pub fn signed_by(self, keys: Vec<dkim::Dkim>) -> Self {
         Self { keys, ..self }
+    }
+
+    /// Gives turns so that no more than `mails` a minute go out, and no more than `to_domain` to one recipient domain.
+    #[must_use]
+    pub fn paced(self, mails: Option<u32>, to_domain: Option<u32>) -> Self {
+        Self { rates: rate::Rates::new(mails, to_domain), ..self }
     }
 
     /// Connects to the relay and signs in as for a mail, then leaves. Says what was reached.
@@ -193,7 +219,9 @@ impl Email {
             Ok(mail) => mail,
             Err(reason) => return never(reason),
         };
-        self.smtp.deliver(&smtp::Parcel { from: &self.sender.address, to: &to, mail: &mail }).await
+        let returned = message.returns.envelope_from.as_deref().and_then(|from| EmailAddress::parse(from).ok());
+        let from = returned.as_ref().unwrap_or(&self.sender.address);
+        self.smtp.deliver(&smtp::Parcel { from, to: &to, mail: &mail }).await
     }
 }
 
@@ -204,6 +232,11 @@ impl Channel for Email {
 
     fn send<'a>(&'a self, message: &'a Message) -> Sending<'a> {
         Box::pin(self.deliver(message))
+    }
+
+    fn turn(&self, message: &Message) -> Option<Duration> {
+        let domain = message.to.rsplit('@').next().unwrap_or_default();
+        self.rates.turn(&message.key, domain, Instant::now())
     }
 
     fn close<'a>(&'a self) -> Closing<'a> {

@@ -252,12 +252,13 @@ async fn quit_all(connections: Vec<Connection>) {
     futures_util::future::join_all(connections.into_iter().map(Connection::quit)).await;
 }
 
-/// Whether a kept connection had died before it was used: nothing of this mail has been said on it.
+/// Whether a kept connection was dead, or was closed on us before this mail's text: nothing of it can have been taken. A 421
+/// there is said of the connection (RFC 5321 section 3.8) and not of the mail.
 fn is_stale(fault: &Fault) -> bool {
     match fault {
         Fault::Lost(step, _) => matches!(step, Step::Reset | Step::Mail),
         Fault::Refused(Step::Reset, _) => true,
-        Fault::Refused(Step::Mail, reply) => reply.closes(),
+        Fault::Refused(Step::Mail | Step::Rcpt | Step::Data, reply) => reply.closes(),
         _ => false,
     }
 }

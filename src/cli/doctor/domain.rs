@@ -18,7 +18,7 @@ use crate::config::settings::Settings;
 /// How long one question may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// What is found out of the domain of `mail_from`, by `resolver` or the system's.
+/// What is found out of the domains of `mail_from` and `bounce_address`, by `resolver` or the system's.
 pub(super) async fn check(settings: &Settings, resolver: Option<SocketAddr>) -> Vec<Finding> {
     let domain = match start::sender(settings) {
         Ok(sender) => sender.address.domain().to_owned(),
@@ -34,7 +34,10 @@ pub(super) async fn check(settings: &Settings, resolver: Option<SocketAddr>) -> 
             return vec![Finding::warn("dns", format!("cannot be asked: {error}"), "name a server with --resolver")];
         }
     };
-    let mut findings = vec![spf(&domain, &texts(&dns, &domain).await)];
+    // Receivers ask for SPF of the envelope's sender.
+    let returned = settings.mail_flow.bounce_address.as_deref().and_then(|address| address.rsplit('@').next());
+    let returned = returned.unwrap_or(&domain);
+    let mut findings = vec![spf(returned, &texts(&dns, returned).await)];
     match start::dkim_keys(settings) {
         Err(failure) => findings.push(super::unusable(&failure)),
         Ok(keys) if keys.is_empty() => findings.push(Finding::warn(

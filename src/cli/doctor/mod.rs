@@ -2,6 +2,7 @@
 //!
 //! Rule: it changes nothing, sends no mail, and every look has its own time limit.
 
+mod bounces;
 mod domain;
 
 use std::net::SocketAddr;
@@ -96,6 +97,7 @@ pub(super) fn main(global: &Global, arguments: &Arguments) -> Outcome {
             Some(Err(error)) => add(vec![unusable(&error)]),
         }
         add(vec![relay(&settings).await]);
+        add(bounces::check(&settings).await);
         add(domain::check(&settings, arguments.resolver).await);
         add(vec![public_url(&settings).await]);
         if arguments.json {
@@ -233,7 +235,7 @@ async fn relay(settings: &Settings) -> Finding {
         let says = format!("none is set: mail becomes files in {}", settings.data_dir.join("outbox").display());
         return Finding::warn("relay", says, "set smtp_url, or nobody is mailed");
     };
-    let ready = start::relay(smtp)
+    let ready = start::relay(smtp, &settings.mail_flow)
         .and_then(|relay| Ok((relay, start::sender(settings)?)))
         .map_err(|failure| unusable(&failure).says)
         .and_then(|(relay, sender)| Email::new(relay, sender, Phases::default(), 1));

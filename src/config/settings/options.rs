@@ -84,7 +84,7 @@ impl Setting {
 use Preset::{Absent, Value};
 
 /// Every setting, in the order in which people meet them.
-pub const SETTINGS: [Setting; 25] = [
+pub const SETTINGS: [Setting; 32] = [
     Setting::text("data_dir", Value("data"), "The folder of the database and of mail that is not sent."),
     Setting::secret(
         "database_url",
@@ -146,6 +146,45 @@ pub const SETTINGS: [Setting; 25] = [
         Absent("mails are not signed here; the relay may do it"),
         "Keys that sign each mail for the domain of `mail_from`, each as `SELECTOR=PATH` of a PEM file (Ed25519, or RSA of \
          2048 bits, which every mailbox provider checks). `rattlewatch config dkim` says which DNS records they need.",
+    ),
+    Setting::text(
+        "smtp_auth",
+        Value("password"),
+        "How the user of `smtp_url` signs in: `password` (PLAIN or LOGIN), or `xoauth2` with a token, which Google and \
+         Microsoft ask for. A token goes over TLS only.",
+    ),
+    Setting::text(
+        "smtp_token_file",
+        Absent("the password of `smtp_url` is the token"),
+        "The file that holds the token for `xoauth2`, read again at each connection: tokens expire within the hour, and \
+         another program writes new ones.",
+    ),
+    Setting::number(
+        "smtp_rate",
+        Absent("no limit"),
+        "Most mails a minute to the relay, by this process. What is beyond waits its turn in the outbox.",
+    ),
+    Setting::number(
+        "smtp_domain_rate",
+        Absent("no limit"),
+        "Most mails a minute to the recipients of one domain, by this process.",
+    ),
+    Setting::text(
+        "bounce_address",
+        Absent("bounces go to the address of `mail_from`, and nobody here reads them"),
+        "Where undeliverable mail comes back to, such as `bounces@alerts.msp.example`. Each mail's envelope sender is that \
+         address with a plus sign and a token that only this installation can make.",
+    ),
+    Setting::text(
+        "bounce_mailbox",
+        Absent("bounces are not read"),
+        "Where mail to `bounce_address` arrives: `imaps://USER@HOST/FOLDER`, `imap+starttls://USER@HOST/FOLDER` or \
+         `file:///DIRECTORY`, as for mailbox sources. It is read every five minutes and never changed.",
+    ),
+    Setting::secret(
+        "bounce_mailbox_password",
+        Absent("`bounce_mailbox` must be a directory"),
+        "The password of `bounce_mailbox`.",
     ),
     Setting::text(
         "sources",

@@ -110,6 +110,9 @@ pub(super) fn redacted(key: &str, text: &str) -> String {
         let names = text.split([',', '\n']).filter_map(|pair| Some(format!("{}=***", pair.split_once('=')?.0.trim())));
         return names.collect::<Vec<_>>().join(",");
     }
+    if key == "bounce_mailbox_password" {
+        return "***".to_owned();
+    }
     if key == "heartbeat" {
         // Such addresses are secrets as a whole.
         return web_address(text)
@@ -128,9 +131,16 @@ pub(super) fn redacted(key: &str, text: &str) -> String {
     format!("{scheme}://{authority}{path}{options}")
 }
 
+const SMTP_FORM: &str = "write smtps://USER:PASSWORD@HOST, smtp+starttls://USER:PASSWORD@HOST or smtp://HOST, with \
+                         the user and the password percent-encoded";
+
+/// What is told of a user without a password where no token stands in for it.
+pub(super) fn both_or_neither() -> String {
+    format!("needs both a user and a password, or neither; {SMTP_FORM}")
+}
+
 pub(super) fn smtp(text: &str) -> Result<Smtp, String> {
-    const FORM: &str = "write smtps://USER:PASSWORD@HOST, smtp+starttls://USER:PASSWORD@HOST or smtp://HOST, with \
-                        the user and the password percent-encoded";
+    const FORM: &str = SMTP_FORM;
     let url = Url::parse(text).map_err(|error| format!("is not the URL of a mail relay ({error}); {FORM}"))?;
     let (tls, default_port) = match url.scheme() {
         "smtp" => (SmtpTls::Plain, 25),
@@ -144,10 +154,10 @@ pub(super) fn smtp(text: &str) -> Result<Smtp, String> {
     let host = host(url.host_str().unwrap_or_default()).ok_or_else(|| format!("has no usable host; {FORM}"))?;
     let (user, password) = match (url.username(), url.password()) {
         ("", None) => (None, None),
-        ("", Some(_)) | (_, None) => return Err(format!("needs both a user and a password, or neither; {FORM}")),
-        (user, Some(password)) => {
+        ("", Some(_)) => return Err(both_or_neither()),
+        (user, password) => {
             let decode = |part: &str| percent_decoded(part).ok_or_else(|| format!("is not percent-encoded; {FORM}"));
-            (Some(decode(user)?), Some(Secret::new(decode(password)?)))
+            (Some(decode(user)?), password.map(decode).transpose()?.map(Secret::new))
         }
     };
     if user.is_some() && tls == SmtpTls::Plain && !is_loopback(&host) {
@@ -204,7 +214,7 @@ pub(super) fn mailbox(text: &str) -> Result<Mailbox, String> {
 }
 
 /// A dot-atom, `@` and a host name (RFC 5322 section 3.4.1, without quoted strings), the host in lowercase ASCII.
-fn mail_address(text: &str) -> Option<String> {
+pub(super) fn mail_address(text: &str) -> Option<String> {
     let (local, domain) = text.rsplit_once('@')?;
     let atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
     let dot_atom = local.split('.').all(|part| !part.is_empty() && part.chars().all(atom));

@@ -7,7 +7,7 @@ use crate::model::audience::{DigestEvery, DigestSchedule, Wish};
 use crate::model::clock::Timestamp;
 use crate::platforms::Catalog;
 use crate::store::subscriptions::{self, Change, NextDigest, Recipient};
-use crate::store::{StoreError, Tx, deliveries, signups, suppressions};
+use crate::store::{Store, StoreError, Tx, deliveries, signups, suppressions};
 
 /// How long a question can be answered.
 const OPEN: Duration = Duration::from_secs(7 * 86_400);
@@ -62,6 +62,17 @@ pub fn ask(
     let id = signups::add(tx, &subscription, wish, now, now.plus(OPEN))?;
     deliveries::queue_service(tx, "confirm", &format!("confirm-{id}"), &subscription, &id, now)?;
     Ok(Asked::Queued)
+}
+
+/// Forgets those whose question was not answered in time.
+///
+/// # Errors
+/// Fails where the database does.
+pub async fn forget_unanswered(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    if store.read(move |tx| signups::any_expired(tx, now)).await? {
+        store.write(move |tx| subscriptions::prune_pending(tx, now)).await?;
+    }
+    Ok(())
 }
 
 /// What became of an answer.

@@ -21,7 +21,7 @@ use crate::store::subscriptions::{self, Change, Recipient, Upserted, groups};
 use crate::store::suppressions::{self, Suppression};
 use crate::store::{Store, StoreError, Tx, meta};
 
-pub use consent::{Asked, Confirmed, ask, confirm, signup_of, signup_token};
+pub use consent::{Asked, Confirmed, ask, confirm, forget_unanswered, signup_of, signup_token};
 pub use forget::{end, erase, suppress};
 pub use written::{Known, Written, platform};
 

@@ -10,8 +10,8 @@ use crate::model::advisory::{AdvisoryId, Content, Event, EventKind};
 use crate::model::audience::Subscription;
 use crate::model::clock::Timestamp;
 use crate::pipeline::compose::{Digest, Entry, Failed, Occasion};
-use crate::store::deliveries::{self, Claimed};
-use crate::store::{StoreError, Tx, advisories, events};
+use crate::store::deliveries::Claimed;
+use crate::store::{StoreError, Tx, advisories, events, outbox};
 
 /// How far back a welcome looks.
 const OPEN: Duration = Duration::from_secs(30 * 86_400);
@@ -155,7 +155,7 @@ fn gathered(tx: &mut Tx<'_>, alerted: Option<&str>, all: Vec<Event>) -> Result<V
         let mut alerted_at = None;
         for (event, subscription) in events.iter().zip(std::iter::repeat(alerted)) {
             let Some(subscription) = subscription else { break };
-            alerted_at = deliveries::alerted_at(tx, subscription, event.seq)?.or(alerted_at);
+            alerted_at = outbox::alerted_at(tx, subscription, event.seq)?.or(alerted_at);
         }
         let kinds = events.iter().map(|event| event.kind).collect();
         let reasons = events.into_iter().flat_map(|event| event.reasons).collect();

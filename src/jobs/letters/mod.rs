@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use super::verp::{self, Purpose};
 use super::watch::Notice;
 use super::{Context, audience};
 use crate::model::audience::Subscription;
 use crate::model::clock::Timestamp;
-use crate::model::delivery::Message;
+use crate::model::delivery::{Message, Returns};
 use crate::pipeline::compose::{self, Alert, Changed, Envelope, Question, Sites};
 use crate::store::deliveries::Claimed;
 use crate::store::subscriptions::groups;
@@ -36,9 +37,22 @@ pub async fn compose(context: &Context, claimed: Vec<Claimed>) -> Result<Vec<(Cl
     let working = context.clone();
     let work = move |tx: &mut Tx<'_>| {
         let mut desk = Desk::new(&working);
-        claimed.iter().map(|claimed| desk.letter(tx, claimed).map(|letter| (claimed.clone(), letter))).collect()
+        let letter = |claimed: &Claimed| {
+            let letter = desk.letter(tx, claimed)?;
+            let letter = letter.map(|message| returnable(&working, &claimed.subscription, message));
+            Ok((claimed.clone(), letter))
+        };
+        claimed.iter().map(letter).collect()
     };
     context.store.read(work).await
+}
+
+/// The letter with the addresses to which machines answer, where the settings name a base for them.
+fn returnable(context: &Context, subscription: &str, message: Message) -> Message {
+    let Some(base) = &context.mail_flow.bounce_address else { return message };
+    let address = |purpose| verp::address(&context.secret, base, purpose, subscription);
+    let unsubscribe = message.unsubscribe.as_ref().and_then(|_| address(Purpose::Leave));
+    Message { returns: Returns { envelope_from: address(Purpose::Return), unsubscribe }, ..message }
 }
 
 /// One delivery's letter.

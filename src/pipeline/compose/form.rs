@@ -2,6 +2,7 @@
 //!
 //! The open places are marked by addresses that nobody can guess, so that no text from outside can hold one.
 
+use super::text::link;
 use super::{Envelope, identity, message};
 use crate::model::advisory::AdvisoryId;
 use crate::model::channel::Brief;
@@ -17,7 +18,7 @@ impl Marks {
     /// The marks of one installation.
     pub fn new(envelope: &Envelope<'_>) -> Self {
         let mark = |what: &str| {
-            let id = identity(envelope, &format!("mark|{what}"));
+            let id = identity(envelope.secret, envelope.from_domain, &format!("mark|{what}"));
             format!("https://{}.invalid/", &id[..32])
         };
         Self { stop: mark("stop"), change: mark("change") }
@@ -25,9 +26,10 @@ impl Marks {
 
     /// `envelope` with marks in place of the recipient's own links.
     pub fn envelope<'a>(&'a self, envelope: &Envelope<'a>) -> Envelope<'a> {
+        let stands = |address: &Option<String>| address.as_deref().and_then(link).is_some();
         Envelope {
-            unsubscribe: envelope.unsubscribe.as_ref().map(|_| self.stop.clone()),
-            preferences: envelope.preferences.as_ref().map(|_| self.change.clone()),
+            unsubscribe: stands(&envelope.unsubscribe).then(|| self.stop.clone()),
+            preferences: stands(&envelope.preferences).then(|| self.change.clone()),
             ..envelope.clone()
         }
     }
@@ -58,7 +60,8 @@ impl Form {
     /// The letter to one recipient.
     #[must_use]
     pub fn fill(&self, envelope: &Envelope<'_>, advisory: &AdvisoryId) -> Message {
-        let root = identity(envelope, &format!("thread|{}|{advisory}", envelope.subscription));
+        let thread = format!("thread|{}|{advisory}", envelope.subscription);
+        let root = identity(envelope.secret, envelope.from_domain, &thread);
         let (text, html) = (filled(&self.text, envelope, false), filled(&self.html, envelope, true));
         let brief = self.brief.as_ref().map(|brief| Brief { at: envelope.created_at, ..brief.clone() });
         Message { brief, ..message(envelope, self.subject.clone(), text, html, Some(root)) }
@@ -97,7 +100,7 @@ fn filled(pieces: &[Piece], envelope: &Envelope<'_>, html: bool) -> String {
             Piece::Stop => &envelope.unsubscribe,
             Piece::Change => &envelope.preferences,
         };
-        let Some((address, _)) = address.as_deref().and_then(super::text::link) else { continue };
+        let Some((address, _)) = address.as_deref().and_then(link) else { continue };
         match html {
             true => part.push_str(&super::render::escaped(&address)),
             false => part.push_str(&address),

@@ -23,7 +23,7 @@ use crate::model::advisory::{AdvisoryId, Content, Event, EventKind};
 use crate::model::audience::Wish;
 use crate::model::channel::ChannelKind;
 use crate::model::clock::Timestamp;
-use crate::model::delivery::Message;
+use crate::model::delivery::{Message, Returns};
 use crate::model::health::HealthState;
 use crate::model::platform::PlatformId;
 
@@ -314,7 +314,7 @@ fn message(envelope: &Envelope<'_>, subject: String, text: String, html: String,
         subject,
         text,
         html,
-        message_id: identity(envelope, &format!("{}|{}", envelope.key, envelope.to)),
+        message_id: message_id(envelope.secret, envelope.from_domain, envelope.key, envelope.to),
         bulk: root.is_none(),
         thread_root: root,
         date: envelope.created_at,
@@ -322,18 +322,25 @@ fn message(envelope: &Envelope<'_>, subject: String, text: String, html: String,
         unsubscribe: envelope.unsubscribe.clone(),
         brief: None,
         endpoint: None,
+        returns: Returns::default(),
     }
 }
 
+/// The `Message-ID` of the delivery `key` to the address `to`, without angle brackets.
+#[must_use]
+pub fn message_id(secret: &str, from_domain: &str, key: &str, to: &str) -> String {
+    identity(secret, from_domain, &format!("{key}|{to}"))
+}
+
 /// An id that tells nothing of what it is made from: half of an HMAC-SHA-256, at the sender's domain.
-fn identity(envelope: &Envelope<'_>, of: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(envelope.secret.as_bytes()).expect("HMAC takes a key of any length");
+fn identity(secret: &str, from_domain: &str, of: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(of.as_bytes());
-    let mut id = String::with_capacity(33 + envelope.from_domain.len());
+    let mut id = String::with_capacity(33 + from_domain.len());
     for byte in &mac.finalize().into_bytes()[..16] {
         id.push_str(&format!("{byte:02x}"));
     }
     id.push('@');
-    id.push_str(envelope.from_domain);
+    id.push_str(from_domain);
     id
 }

@@ -314,7 +314,7 @@ CREATE TABLE deliveries (
     lease_until BIGINT,
     fence BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
-    -- When somebody queued it again, and the tries before that.
+    -- When somebody queued it again; the tries before that, and those that found the relay down.
     requeued_at BIGINT,
     spent BIGINT NOT NULL DEFAULT 0,
     finished_at BIGINT,
@@ -340,5 +340,17 @@ CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) /* clustered */;
+
+-- Bounces: what came back for a subscription last, and on how many days for reasons that may pass.
+CREATE TABLE bounces (
+    subscription TEXT PRIMARY KEY REFERENCES subscriptions (id),
+    -- hard, complaint, soft, policy, late, arrived or unsubscribed.
+    kind TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    detail TEXT NOT NULL,
+    soft BIGINT NOT NULL,
+    soft_first BIGINT,
+    soft_last BIGINT
+);
 
 INSERT INTO counters (name, value) VALUES ('advisory', 0), ('client', 0), ('event', 0), ('ingest', 0), ('item', 0), ('member', 0), ('notice', 0), ('organization', 0), ('signup', 0), ('subscription', 0), ('wrong', 0);

@@ -53,7 +53,7 @@ pub fn ever_of_address(tx: &mut Tx<'_>, email_key: &str) -> Result<Vec<String>, 
 /// # Errors
 /// Fails where the database does.
 pub fn blank(tx: &mut Tx<'_>, id: &str, hash: &str) -> Result<(), StoreError> {
-    for table in ["subscription_platforms", "subscription_only"] {
+    for table in ["subscription_platforms", "subscription_only", "bounces"] {
         tx.execute(&format!("DELETE FROM {table} WHERE subscription = $1"), &[id.into()])?;
     }
     let sql = "UPDATE subscriptions SET active = FALSE, ended = 'erased', email = '', email_key = $2, consent = '',
@@ -93,6 +93,10 @@ pub fn prune_pending(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, StoreErr
     ] {
         tx.execute(&sql, &[before.into()])?;
     }
+    tx.execute(
+        "DELETE FROM bounces WHERE subscription IN (SELECT id FROM subscriptions WHERE ended = 'pending' AND NOT active)",
+        &[],
+    )?;
     tx.execute(
         "DELETE FROM subscriptions WHERE ended = 'pending' AND NOT active
          AND NOT EXISTS (SELECT 1 FROM signups g WHERE g.subscription = subscriptions.id)

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::{prop_assert, proptest};
 use rattlewatch::config::settings::{
-    Database, LogFormat, Origin, Overrides, Preset, SETTINGS, Secret, Settings, SmtpTls, reference,
+    Database, LogFormat, MailFlow, Origin, Overrides, Preset, SETTINGS, Secret, Settings, SmtpAuth, SmtpTls, reference,
 };
+use rattlewatch::config::sources::MailPlace;
 
 /// A settings file in a folder of its own.
 struct Written(tempfile::TempDir);
@@ -105,7 +106,8 @@ fn unknown_keys_and_variables_are_told_with_a_suggestion() {
         "log = 'info'\nlisten_on = 1\nlissten = ':80'\nsmtp_connections = 'four'\n",
         &[("RATTLEWATCH_SMPT_URL", "smtp://relay"), ("RATTLEWATCH_LOG_FORMAT", "jsn")],
         "rattlewatch.toml:2: listen_on: unknown key; known here: data_dir, database_url, database_ca, listen, public_url, \
-         smtp_url, smtp_ca, smtp_connections, mail_from, reply_to, burst, signup, dkim_keys, sources, sources_on, sources_off, api_keys, \
+         smtp_url, smtp_ca, smtp_connections, mail_from, reply_to, burst, signup, dkim_keys, smtp_auth, smtp_token_file, smtp_rate, \
+         smtp_domain_rate, bounce_address, bounce_mailbox, bounce_mailbox_password, sources, sources_on, sources_off, api_keys, \
          operator, heartbeat, platforms, fetch_concurrency, \
          allow_networks, contact, log, log_format\n\
          rattlewatch.toml:3: lissten: unknown key; did you mean 'listen'?\n\
@@ -300,6 +302,47 @@ fn senders_networks_and_contacts_are_recognized() {
     assert_eq!(settings.contact, "mailto:ops@msp.example");
     assert_eq!(settings.public_url.join("u/x").expect("joined").as_str(), "https://msp.example/alerts/u/x");
     assert_eq!(good("", &[("RATTLEWATCH_ALLOW_NETWORKS", "10.1.0.0/16, ::1")]).allow_networks.len(), 2);
+}
+
+#[test]
+fn how_mail_flows_is_recognized_and_halves_of_it_are_told() {
+    let text = "smtp_url = 'smtps://alerts%40msp.example@relay.example'\nsmtp_auth = 'xoauth2'\nsmtp_token_file = '/run/token'\n\
+                smtp_rate = 30\nsmtp_domain_rate = 10\nbounce_address = 'bounces@alerts.MSP.example'\n\
+                bounce_mailbox = 'imaps://bounces%40msp.example@imap.msp.example'\n";
+    let settings = good(text, &[("RATTLEWATCH_BOUNCE_MAILBOX_PASSWORD", "hunter2")]);
+    let flow = &settings.mail_flow;
+    assert_eq!(flow.auth, SmtpAuth::Xoauth2);
+    assert_eq!((flow.rate, flow.domain_rate), (Some(30), Some(10)));
+    assert_eq!(flow.bounce_address.as_deref(), Some("bounces@alerts.msp.example"));
+    assert!(matches!(&flow.bounce_mailbox, Some(MailPlace::Imap { user, .. }) if user == "bounces@msp.example"));
+    assert!(!format!("{settings:?} {:?}", settings.shown()).contains("hunter2"));
+    assert_eq!(settings.smtp.expect("a relay").user.as_deref(), Some("alerts@msp.example"));
+    assert_eq!(good("", &[]).mail_flow, MailFlow::default());
+    let by_password = good("smtp_url = 'smtps://a:b@relay.example'\nsmtp_auth = 'xoauth2'", &[]);
+    assert!(by_password.smtp.is_some_and(|smtp| smtp.password.is_some()), "the password is the token");
+
+    for (text, expected) in [
+        (
+            "smtp_auth = 'xoauth'",
+            "smtp_auth: unknown way to sign in 'xoauth' (known: password, xoauth2); did you mean 'xoauth2'?",
+        ),
+        ("smtp_url = 'smtps://relay.example'\nsmtp_auth = 'xoauth2'", "smtp_auth: needs to know who signs in"),
+        ("smtp_url = 'smtps://a@relay.example'\nsmtp_auth = 'xoauth2'", "smtp_url: needs both a user and a password"),
+        ("smtp_token_file = '/run/token'", "smtp_token_file: holds a token, which is used with smtp_auth"),
+        ("smtp_rate = 0", "smtp_rate: '0' is not a number of mails a minute"),
+        ("bounce_address = 'bounces'", "bounce_address: 'bounces' is not an address"),
+        ("bounce_address = 'a+b@msp.example'", "no plus sign before the @"),
+        ("bounce_address = 'bounces-of-all-our-alerts@msp.example'", "at most 20 characters"),
+        ("bounce_mailbox = 'file:///var/bounces'", "bounce_mailbox: is read for what is sent to bounce_address"),
+        (
+            "bounce_address = 'b@msp.example'\nbounce_mailbox = 'imaps://b@imap.msp.example'",
+            "set bounce_mailbox_password",
+        ),
+        ("bounce_mailbox = 'imaps://b:hunter2@imap.msp.example'", "bounce_mailbox: holds a password"),
+    ] {
+        let message = load(text, &[]).map(drop).expect_err(text);
+        assert!(message.contains(expected) && !message.contains("hunter2"), "{text}: {message}");
+    }
 }
 
 #[test]

@@ -69,8 +69,10 @@ async fn verified(mail: &[u8]) -> Vec<(bool, Vec<String>)> {
 async fn sent() -> Vec<u8> {
     let server = SmtpServer::start().await;
     let email = email(&server, Phases::default()).signed_by(keys());
-    assert_sent(&email.send(&message("one", "ada@example.test")).await);
-    assert_sent(&email.send(&message("one", "ada@example.test")).await);
+    let mut mail = message("one", "ada@example.test");
+    mail.returns.unsubscribe = Some("bounces+unsub-sub-7-abc@example.test".to_owned());
+    assert_sent(&email.send(&mail).await);
+    assert_sent(&email.send(&mail).await);
     let messages = server.messages();
     assert_eq!(messages[0].data, messages[1].data, "a second try is the same mail");
     messages[0].data.clone()
@@ -83,9 +85,17 @@ async fn both_signatures_hold_and_cover_the_headers_of_unsubscription() {
     assert_eq!(found.len(), 2);
     for (holds, covered) in found {
         assert!(holds, "{}", String::from_utf8_lossy(&mail));
-        for header in
-            ["from", "to", "subject", "date", "message-id", "list-unsubscribe", "list-unsubscribe-post", "list-id"]
-        {
+        for header in [
+            "from",
+            "to",
+            "subject",
+            "date",
+            "message-id",
+            "list-unsubscribe",
+            "list-unsubscribe-post",
+            "list-id",
+            "feedback-id",
+        ] {
             assert!(covered.iter().any(|name| name.eq_ignore_ascii_case(header)), "{header}: {covered:?}");
         }
     }
@@ -102,6 +112,7 @@ async fn what_relays_do_is_borne_and_what_forgers_do_is_not() {
     assert!(!passes(mail.replacen("Subject: ", "Subject: not ", 1)).await, "the subject");
     assert!(!passes(format!("Subject: another\r\n{mail}")).await, "a second subject");
     assert!(!passes(mail.replacen("/u/one", "/u/two", 1)).await, "the way to unsubscribe");
+    assert!(!passes(mail.replacen("unsub-sub-7", "unsub-sub-8", 1)).await, "the other way");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rattlewatch::channels::email::{Sender, render};
 use rattlewatch::model::address::EmailAddress;
 use rattlewatch::model::clock::Timestamp;
-use rattlewatch::model::delivery::Message;
+use rattlewatch::model::delivery::{Message, Returns};
 
 use super::{message, sender};
 
@@ -46,11 +46,25 @@ fn a_mail_has_the_headers_it_should() {
         "List-Id: <alerts.example.test>",
         "List-Unsubscribe: <https://alerts.example.test/u/d1>",
         "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+        "Feedback-ID: alerts:rattlewatch:example.test:rw9b263fbcb589",
         "MIME-Version: 1.0",
     ] {
         assert!(head.split("\r\n").any(|found| found == line), "no {line:?} in\n{head}");
     }
     assert!(!head.contains("Precedence") && !head.contains("Reply-To: a"));
+}
+
+#[test]
+fn a_mail_can_be_unsubscribed_by_page_and_by_mail_the_page_first() {
+    let mut mail = message("d1", "ada@example.test");
+    let returns = |text: &str| Returns { unsubscribe: Some(text.to_owned()), ..Returns::default() };
+    mail.returns = returns("bounces+unsub-sub-7-abc@example.test");
+    let both = "\r\nList-Unsubscribe: <https://alerts.example.test/u/d1>,\r\n \
+                <mailto:bounces+unsub-sub-7-abc@example.test?subject=unsubscribe>\r\n\
+                List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n";
+    assert!(rendered(&mail).contains(both), "{}", rendered(&mail));
+    mail.returns = returns("x>\r\nBcc: b@example.test");
+    assert!(rendered(&mail).contains("\r\nList-Unsubscribe: <https://alerts.example.test/u/d1>\r\n"));
 }
 
 #[test]
@@ -201,12 +215,14 @@ proptest! {
         (subject, text, html, id, root, list, link, key) in
             (hostile(), hostile(), hostile(), hostile(), proptest::option::of(hostile()), hostile(), proptest::option::of(hostile()), hostile()),
         name in hostile(),
+        returns in proptest::option::of(hostile()),
         bulk in any::<bool>(),
         date in any::<i64>(),
     ) {
         let mail = Message {
             key, to: "ada@example.test".to_owned(), subject, text, html, message_id: id, thread_root: root,
             date: Timestamp(date), list_id: list, bulk, unsubscribe: link, brief: None, endpoint: None,
+            returns: Returns { envelope_from: returns.clone(), unsubscribe: returns },
         };
         let sender = Sender { name, ..sender() };
         let bytes = render(&mail, &sender).unwrap();
@@ -220,7 +236,7 @@ proptest! {
         }
         let known = [
             "In-Reply-To", "References", "Auto-Submitted", "X-Auto-Response-Suppress", "Precedence", "List-Id",
-            "List-Unsubscribe", "List-Unsubscribe-Post", "MIME-Version", "Content-Type",
+            "List-Unsubscribe", "List-Unsubscribe-Post", "Feedback-ID", "MIME-Version", "Content-Type",
         ];
         for (index, name) in names.iter().enumerate() {
             prop_assert!(ALWAYS.contains(&name.as_str()) || known.contains(&name.as_str()), "new header {}", name);

@@ -35,6 +35,34 @@ async fn a_kept_connection_that_the_relay_closed_is_replaced_at_once() {
 }
 
 #[tokio::test]
+async fn a_421_on_a_kept_connection_costs_the_mail_nothing_at_any_step_before_its_text() {
+    for phase in [Phase::Mail, Phase::Rcpt, Phase::Data] {
+        for extensions in [vec!["PIPELINING".to_owned()], Vec::new()] {
+            let closing = Rule::at(phase, Act::say_and_close("421 4.7.0 enough for now")).mail_of_connection(2);
+            let server = SmtpServer::start_with(Script { extensions, ..Script::default() }.rule(closing)).await;
+            let email = email(&server, short());
+            for key in ["one", "two", "three"] {
+                assert_sent(&email.send(&message(key, "ada@example.test")).await);
+            }
+            assert_eq!((server.connections(), server.message_count()), (3, 3), "{phase:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_idle_relay_that_has_gone_away_costs_the_mail_nothing() {
+    for phases in [short(), Phases::default()] {
+        let server = SmtpServer::start_with(Script { close_after: Some(1), ..Script::default() }).await;
+        let email = email(&server, phases);
+        for number in 0..10 {
+            assert_sent(&email.send(&message(&number.to_string(), "ada@example.test")).await);
+        }
+        assert_eq!((server.message_count(), server.connections()), (10, 10));
+    }
+    assert_eq!(Phases::default().idle, Duration::from_secs(30));
+}
+
+#[tokio::test]
 async fn a_new_connection_that_fails_is_not_tried_without_end() {
     let server = SmtpServer::start_with(Script::at(Phase::Mail, Act::say_and_close("421 4.3.2 closing"))).await;
     let email = email(&server, short());

@@ -15,6 +15,29 @@ async fn a_451_is_tried_again_and_does_not_blame_the_relay() {
 }
 
 #[tokio::test]
+async fn a_greylisted_mail_is_taken_at_the_next_try() {
+    for phase in [Phase::Rcpt, Phase::Data, Phase::Dot] {
+        let grey = Rule::at(phase, Act::say("450 4.7.1 greylisted, come back in 300 seconds")).times(1);
+        let server = SmtpServer::start_with(Script::default().rule(grey)).await;
+        let email = email(&server, short());
+        let mail = message("one", "ada@example.test");
+        assert_later(&email.send(&mail).await, false, "greylisted");
+        assert_sent(&email.send(&mail).await);
+        assert_eq!((server.message_count(), server.connections()), (1, 1), "{phase:?}: on the same connection");
+    }
+}
+
+#[tokio::test]
+async fn a_full_mailbox_and_a_mail_that_is_too_big_are_told_apart() {
+    let (_server, outcome) = send_once(Script::at(Phase::Rcpt, Act::say("552 5.2.2 mailbox full"))).await;
+    assert_never(&outcome, "the recipient's server refuses this mail");
+    for phase in [Phase::Mail, Phase::Rcpt, Phase::Dot] {
+        let (_server, outcome) = send_once(Script::at(phase, Act::say("552 5.3.4 message too big"))).await;
+        assert_never(&outcome, "larger than the relay or the mailbox takes");
+    }
+}
+
+#[tokio::test]
 async fn a_550_for_the_recipient_or_the_mail_is_final() {
     for phase in [Phase::Rcpt, Phase::Dot] {
         let (server, outcome) = send_once(Script::at(phase, Act::say("550 5.1.1 no such user"))).await;

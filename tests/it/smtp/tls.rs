@@ -1,7 +1,7 @@
 //! TLS and sign-in: required means required, and no password goes where others can read it.
 
 use rattlewatch::channels::Channel;
-use rattlewatch::channels::email::{Email, Phases, SmtpRelay, TlsMode};
+use rattlewatch::channels::email::{Email, Phases, SignIn, SmtpRelay, TlsMode};
 
 use super::{assert_later, assert_sent, message, relay, sender};
 use crate::support::smtp_server::{Act, Phase, Rule, Script, SmtpServer};
@@ -126,4 +126,83 @@ async fn settings_that_would_leak_or_cannot_work_are_refused() {
     }
     let relay = SmtpRelay { host: "a b\r\n".to_owned(), ..relay(&server) };
     assert!(Email::new(relay, sender(), Phases::default(), 1).is_err());
+}
+
+/// A relay that takes `token`, and who signs in to it by the token in `file`.
+fn by_token(server: &SmtpServer, file: Option<&std::path::Path>) -> SmtpRelay {
+    let password = if file.is_some() { String::new() } else { "token-1".to_owned() };
+    SmtpRelay {
+        credentials: Some(("alerts@msp.example".to_owned(), password)),
+        sign_in: SignIn::Token { file: file.map(std::path::Path::to_owned) },
+        ..secured(server, TlsMode::StartTls)
+    }
+}
+
+fn taking(token: &str) -> Script {
+    Script { starttls: true, auth: Some(("alerts@msp.example".to_owned(), token.to_owned())), ..Script::default() }
+}
+
+#[tokio::test]
+async fn a_token_signs_in_over_tls_and_is_read_again_for_each_connection() {
+    let server = SmtpServer::start_with(taking("token-1")).await;
+    assert_sent(&send(by_token(&server, None)).await);
+    assert_eq!(server.messages()[0].user.as_deref(), Some("alerts@msp.example"));
+    assert!(server.messages()[0].tls);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "token-1\n").unwrap();
+    let relay = by_token(&server, Some(&file));
+    let email = Email::new(relay, sender(), Phases::default(), 1).unwrap();
+    assert_sent(&email.send(&message("one", "ada@example.test")).await);
+    email.close().await;
+    server.script(taking("token-2"));
+    std::fs::write(&file, "token-2").unwrap();
+    assert_sent(&email.send(&message("two", "ada@example.test")).await);
+    assert_eq!((server.message_count(), server.connections()), (3, 3));
+}
+
+#[tokio::test]
+async fn a_refused_token_is_answered_by_an_empty_line_and_keeps_the_mail() {
+    let server = SmtpServer::start_with(taking("another")).await;
+    let outcome = send(by_token(&server, None)).await;
+    assert_later(
+        &outcome,
+        true,
+        "refuses the token of alerts@msp.example with '535 5.7.8 wrong user or password' (status 401)",
+    );
+    assert!(format!("{outcome:?}").contains("renewed") && !format!("{outcome:?}").contains("token-1"), "{outcome:?}");
+    assert!(server.commands().iter().any(|line| line == "1 answer \"\\r\\n\""), "{:?}", server.commands());
+    assert_eq!(server.count("MAIL"), 0);
+}
+
+#[tokio::test]
+async fn a_token_is_sent_to_no_relay_without_tls_nor_to_one_that_does_not_ask_for_it() {
+    let server = SmtpServer::start_with(taking("token-1")).await;
+    let plain = SmtpRelay { host: "mail.example.test".to_owned(), tls: TlsMode::Plain, ..by_token(&server, None) };
+    assert!(Email::new(plain, sender(), Phases::default(), 1).unwrap_err().contains("no TLS"));
+    server.script(
+        taking("token-1").rule(Rule::at(Phase::Ehlo, Act::say("250-mail.test\r\n250-STARTTLS\r\n250 AUTH PLAIN"))),
+    );
+    assert_later(&send(by_token(&server, None)).await, true, "offers no sign-in by XOAUTH2");
+    server.script(
+        taking("token-1").rule(Rule::at(Phase::Ehlo, Act::say("250-mail.test\r\n250-STARTTLS\r\n250 AUTH XOAUTH2"))),
+    );
+    assert_later(&send(secured(&server, TlsMode::StartTls)).await, true, "set smtp_auth to xoauth2");
+    assert_eq!(server.count("AUTH"), 0);
+}
+
+#[tokio::test]
+async fn a_token_file_that_holds_none_says_so_without_showing_it() {
+    let server = SmtpServer::start_with(taking("token-1")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    assert_later(&send(by_token(&server, Some(&file))).await, true, "cannot be read");
+    for text in ["", " \n", "hunter2\nhunter3", "hunter2 hunter3", &"hunter2".repeat(10_000)] {
+        std::fs::write(&file, text).unwrap();
+        let outcome = send(by_token(&server, Some(&file))).await;
+        assert_later(&outcome, true, "holds no token");
+        assert!(!format!("{outcome:?}").contains("hunter"));
+    }
+    assert_eq!(server.count("AUTH"), 0);
 }

@@ -105,7 +105,7 @@ impl Session {
             lines.push("STARTTLS".to_owned());
         }
         if script.auth.is_some() {
-            lines.push("AUTH PLAIN LOGIN".to_owned());
+            lines.push("AUTH PLAIN LOGIN XOAUTH2".to_owned());
         }
         let last = lines.len() - 1;
         let text: Vec<String> = lines
@@ -147,6 +147,23 @@ impl Session {
                 self.reply(None, "334 UGFzc3dvcmQ6").await?;
                 let password = from_base64(&String::from_utf8_lossy(&self.line().await?));
                 Some((user, password))
+            }
+            [_, kind, initial] if kind.eq_ignore_ascii_case("XOAUTH2") => {
+                let text = from_base64(initial);
+                let given = text.strip_prefix("user=").and_then(|rest| rest.strip_suffix("\u{1}\u{1}"));
+                let given = given.and_then(|rest| rest.split_once("\u{1}auth=Bearer "));
+                let given = given.map(|(user, token)| (user.to_owned(), token.to_owned()));
+                if given.is_none() || given != expected {
+                    // {"status":"401"}; the client has to answer it with an empty line.
+                    self.reply(None, "334 eyJzdGF0dXMiOiI0MDEifQ==").await?;
+                    let answer = self.line().await?;
+                    lock(&self.shared.commands).push(format!(
+                        "{} answer {:?}",
+                        self.number,
+                        String::from_utf8_lossy(&answer)
+                    ));
+                }
+                given
             }
             _ => None,
         };
