@@ -12,13 +12,12 @@ use crate::support::program::{Program, rss};
 use crate::support::smtp_server::{Received, SmtpServer};
 
 /// A running program, its relay and its source.
-struct Site {
-    program: Program,
+pub(crate) struct Site {
+    pub(crate) program: Program,
     server: Child,
     port: u16,
-    smtp: SmtpServer,
-    /// Held, so that the source can be read.
-    _web: HttpServer,
+    pub(crate) smtp: SmtpServer,
+    web: HttpServer,
 }
 
 impl Drop for Site {
@@ -30,14 +29,20 @@ impl Drop for Site {
 
 impl Site {
     async fn open() -> Self {
-        let (web, smtp) = (HttpServer::start().await, SmtpServer::start().await);
+        let smtp = SmtpServer::start().await;
+        Self::with(Program::new().with("RATTLEWATCH_SMTP_URL", &smtp.url()), smtp).await
+    }
+
+    /// `program`, whose mail ends in `smtp`, with one source that it has read once and reads every second.
+    pub(crate) async fn with(program: Program, smtp: SmtpServer) -> Self {
+        let web = HttpServer::start().await;
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("a port").port();
         drop(listener);
-        let mut program = Program::new()
-            .with("RATTLEWATCH_SMTP_URL", &smtp.url())
-            .with("RATTLEWATCH_LISTEN", &format!("127.0.0.1:{port}"));
+        let mut program = program.with("RATTLEWATCH_LISTEN", &format!("127.0.0.1:{port}"));
         program.sources(&[("cert", "feed", &web.url("/cert"))]);
+        let sources = std::fs::read_to_string(program.folder().join("sources.toml")).expect("sources");
+        program.file("sources.toml", &sources.replace("0 0 3 * * *", "* * * * * *"));
         let today =
             jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         let known = rss(&[
@@ -53,7 +58,12 @@ impl Site {
             assert!(begun.elapsed() < Duration::from_secs(20), "ready in time");
             std::thread::sleep(Duration::from_millis(50));
         }
-        Self { program, server, port, smtp, _web: web }
+        Self { program, server, port, smtp, web }
+    }
+
+    /// Serves news of this title.
+    pub(crate) fn publish(&self, title: &str) {
+        self.web.route("/cert", Reply::ok("application/rss+xml", rss(&[(title, title, "A flaw.")])));
     }
 
     fn exchange(&self, request: &str) -> String {
@@ -64,11 +74,11 @@ impl Site {
         answer
     }
 
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         self.exchange(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
     }
 
-    fn post(&self, path: &str, body: &str) -> String {
+    pub(crate) fn post(&self, path: &str, body: &str) -> String {
         let length = body.len();
         self.exchange(&format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
@@ -76,11 +86,11 @@ impl Site {
         ))
     }
 
-    async fn mails(&self, count: usize) -> Vec<Received> {
+    pub(crate) async fn mails(&self, count: usize) -> Vec<Received> {
         self.smtp.wait_for(count, Duration::from_secs(30)).await
     }
 
-    fn subscribers(&self) -> Vec<Value> {
+    pub(crate) fn subscribers(&self) -> Vec<Value> {
         serde_json::from_str(&self.program.ok(&["subscriber", "list", "--json"])).expect("JSON")
     }
 }

@@ -15,6 +15,7 @@ mod hold;
 mod http;
 mod mailbox;
 mod platforms;
+mod postfix;
 
 mod facts;
 mod formats;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod address;
-mod dkim;
+pub(crate) mod dkim;
 mod faults;
 mod file;
 mod mime;

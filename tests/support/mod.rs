@@ -8,3 +8,4 @@ pub mod smtp_server;
 pub mod imap_server;
 pub mod postgres;
 pub mod program;
+pub mod postfix;

@@ -15,9 +15,9 @@ use rattlewatch::channels::email::dkim::Dkim;
 use super::{assert_sent, email, message};
 use crate::support::smtp_server::SmtpServer;
 
-const RSA: &str = include_str!("../../fixtures/dkim/rsa.pem");
+pub(crate) const RSA: &str = include_str!("../../fixtures/dkim/rsa.pem");
 const RSA_PKCS1: &str = include_str!("../../fixtures/dkim/rsa-pkcs1.pem");
-const ED25519: &str = include_str!("../../fixtures/dkim/ed25519.pem");
+pub(crate) const ED25519: &str = include_str!("../../fixtures/dkim/ed25519.pem");
 
 /// The records that the keys ask for, in place of a DNS server.
 struct Records(Vec<(String, String)>);
@@ -54,7 +54,7 @@ fn keys() -> Vec<Dkim> {
 }
 
 /// What the verifier says of each signature, and the headers that it covers.
-async fn verified(mail: &[u8]) -> Vec<(bool, Vec<String>)> {
+pub(crate) async fn verified(mail: &[u8]) -> Vec<(bool, Vec<String>)> {
     let records = Records(keys().iter().map(|key| (key.record_name(), key.record())).collect());
     let resolver = MessageAuthenticator::new(ResolverConfig::default(), ResolverOpts::default()).unwrap();
     let mail = AuthenticatedMessage::parse(mail).unwrap();
