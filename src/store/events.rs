@@ -14,22 +14,22 @@ const ORIGIN: &str = "INSERT INTO event_origins (seq, origin) VALUES ($1, $2)";
 
 const PENDING: &str = "SELECT seq, fan_cursor FROM events WHERE NOT fanned_out ORDER BY seq LIMIT CAST($1 AS BIGINT)";
 
-// Who hears at once of the waiting events $1 to $2: beyond recipient $3 of the first, and up to $5 where that is not null.
-// The same rule as `pipeline::audience`, as a set. It starts from the matches, not from the subscribers, and each page reads
-// its own part of the indexes, so that the cost of all pages follows the number of matches.
+// Who hears at once of waiting events, as a set: the same rule as `pipeline::audience`. It starts from the matches, not from
+// the subscribers. `matches` and `everything` say which events, and which part of the recipients.
 macro_rules! hearers {
-    () => {
-        "FROM (
-             SELECT seq, id, MIN(why) AS why FROM (
-                 SELECT ep.seq AS seq, sp.subscription AS id, ep.platform AS why FROM event_platforms ep
-                 JOIN subscription_platforms sp ON sp.platform = ep.platform
-                 WHERE ep.seq BETWEEN $1 AND $2 AND (ep.seq > $1 OR sp.subscription > $3)
-                   AND (CAST($5 AS TEXT) IS NULL OR sp.subscription <= $5)
-                 UNION ALL SELECT w.seq, a.id, '~' FROM events w JOIN subscriptions a ON a.everything
-                 WHERE w.seq BETWEEN $1 AND $2 AND (w.seq > $1 OR a.id > $3) AND (CAST($5 AS TEXT) IS NULL OR a.id <= $5)
-             ) matches GROUP BY seq, id
-         ) m JOIN subscriptions s ON s.id = m.id JOIN events e ON e.seq = m.seq
-         WHERE NOT e.fanned_out AND s.active AND s.instant AND s.start_seq < e.seq AND "
+    ($matches:literal, $everything:literal) => {
+        concat!(
+            "FROM (
+                 SELECT seq, id, MIN(why) AS why FROM (
+                     SELECT ep.seq AS seq, sp.subscription AS id, ep.platform AS why FROM event_platforms ep
+                     JOIN subscription_platforms sp ON sp.platform = ep.platform WHERE ",
+            $matches,
+            "        UNION ALL SELECT w.seq, a.id, '~' FROM events w JOIN subscriptions a ON a.everything WHERE ",
+            $everything,
+            "    ) matches GROUP BY seq, id
+             ) m JOIN subscriptions s ON s.id = m.id JOIN events e ON e.seq = m.seq
+             WHERE NOT e.fanned_out AND s.active AND s.instant AND s.start_seq < e.seq AND "
+        )
     };
 }
 
@@ -48,16 +48,33 @@ macro_rules! above_floor {
     };
 }
 
-const FAN_OUT: &str = concat!(
-    "INSERT INTO deliveries (id, subscription, channel, kind, event_seq, why, payload, state, attempts, ambiguous, due_at,
-         fence, created_at, detail)
-     SELECT 'alert-' || e.seq || '-' || s.id, s.id, s.channel, 'alert', e.seq, m.why, '', 'queued', 0, 0,
-         CAST($4 AS BIGINT), 0, CAST($4 AS BIGINT), '' ",
-    hearers!(),
-    above_floor!(),
-    said_by!(),
-    " ORDER BY e.seq, s.id ON CONFLICT (id) DO NOTHING"
+macro_rules! fan_out {
+    ($matches:literal, $everything:literal) => {
+        concat!(
+            "INSERT INTO deliveries (id, subscription, channel, kind, event_seq, why, payload, state, attempts, ambiguous,
+                 due_at, fence, created_at, detail)
+             SELECT 'alert-' || e.seq || '-' || s.id, s.id, s.channel, 'alert', e.seq, m.why, '', 'queued', 0, 0,
+                 CAST($3 AS BIGINT), 0, CAST($3 AS BIGINT), '' ",
+            hearers!($matches, $everything),
+            above_floor!(),
+            said_by!(),
+            " ORDER BY e.seq, s.id ON CONFLICT (id) DO NOTHING"
+        )
+    };
+}
+
+// Events $1 to $2 at once, to all.
+const FAN_OUT_MANY: &str = fan_out!("ep.seq BETWEEN $1 AND $2", "w.seq BETWEEN $1 AND $2");
+
+// Event $1 to the recipients beyond $2, and up to $4. Each page reads its own part of the indexes, so that the cost of all
+// pages follows the number of matches.
+const FAN_OUT_PAGE: &str = fan_out!(
+    "ep.seq = $1 AND sp.subscription > $2 AND sp.subscription <= $4",
+    "w.seq = $1 AND a.id > $2 AND a.id <= $4"
 );
+
+// Event $1 to all recipients beyond $2.
+const FAN_OUT_REST: &str = fan_out!("ep.seq = $1 AND sp.subscription > $2", "w.seq = $1 AND a.id > $2");
 
 // The last of the next page of those who asked for one platform or topic; none where they all fit into it.
 const PAGE_OF_PLATFORM: &str =
@@ -146,15 +163,21 @@ pub fn fan_out(tx: &mut Tx<'_>, most: i64, page: i64, now: Timestamp) -> Result<
     let pending = tx.query(PENDING, &[events.into()])?;
     let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return Ok(FannedOut::default()) };
     let (from, upto, cursor) = (first.int(0)?, last.int(0)?, first.text(1)?);
-    let end = if subscribers < page { None } else { end_of_page(tx, from, &cursor, page)? };
-    let args = [from.into(), upto.into(), cursor.into(), now.into(), end.clone().into()];
-    let queued = tx.execute(FAN_OUT, &args)?;
-    if let Some(reached) = end {
-        tx.execute(MOVE_CURSOR, &[from.into(), reached.into()])?;
-        return Ok(FannedOut { queued, more: true });
+    if subscribers < page && cursor.is_empty() {
+        let queued = tx.execute(FAN_OUT_MANY, &[from.into(), upto.into(), now.into()])?;
+        tx.execute(DONE, &[from.into(), upto.into()])?;
+        return Ok(FannedOut { queued, more: i64::try_from(pending.len()).unwrap_or(i64::MAX) == events });
     }
-    tx.execute(DONE, &[from.into(), upto.into()])?;
-    Ok(FannedOut { queued, more: i64::try_from(pending.len()).unwrap_or(i64::MAX) == events })
+    let mut args = vec![from.into(), cursor.as_str().into(), now.into()];
+    let Some(reached) = end_of_page(tx, from, &cursor, page)? else {
+        let queued = tx.execute(FAN_OUT_REST, &args)?;
+        tx.execute(DONE, &[from.into(), from.into()])?;
+        return Ok(FannedOut { queued, more: true });
+    };
+    args.push(reached.as_str().into());
+    let queued = tx.execute(FAN_OUT_PAGE, &args)?;
+    tx.execute(MOVE_CURSOR, &[from.into(), reached.into()])?;
+    Ok(FannedOut { queued, more: true })
 }
 
 /// The recipient with whom the next page of an event ends, so that no index gives more than `page` for it; none where the

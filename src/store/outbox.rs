@@ -1,5 +1,7 @@
 //! The outbox as it is handled: one delivery with its tries, letters put off, queued again or given up.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::deliveries::{Claimed, Shown};
@@ -79,13 +81,24 @@ pub fn drop_one(tx: &mut Tx<'_>, id: &str, by: &str, now: Timestamp) -> Result<b
     Ok(tx.execute(DROP, &[id.into(), now.into(), by.into()])? == 1)
 }
 
-/// When an alert about `advisory` was accepted for `subscription`, if it was.
+/// When alerts of the events after `from` up to and including `to` were accepted for `subscription`, by event.
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn alerted_at(tx: &mut Tx<'_>, subscription: &str, seq: i64) -> Result<Option<Timestamp>, StoreError> {
-    let sql =
-        "SELECT COALESCE(r.finished_at, d.finished_at) FROM deliveries d LEFT JOIN deliveries r ON r.id = d.rolled_into
-         WHERE d.subscription = $1 AND d.event_seq = $2 AND (d.state = 'sent' OR r.state = 'sent')";
-    tx.query_one(sql, &[subscription.into(), seq.into()])?.map_or(Ok(None), |row| row.opt_time(0))
+pub fn alerted(
+    tx: &mut Tx<'_>,
+    subscription: &str,
+    from: i64,
+    to: i64,
+) -> Result<BTreeMap<i64, Timestamp>, StoreError> {
+    let sql = "SELECT d.event_seq, COALESCE(r.finished_at, d.finished_at) FROM deliveries d
+         LEFT JOIN deliveries r ON r.id = d.rolled_into WHERE d.subscription = $1 AND d.event_seq > $2 AND d.event_seq <= $3
+           AND (d.state = 'sent' OR r.state = 'sent')";
+    let mut alerted = BTreeMap::new();
+    for row in tx.query(sql, &[subscription.into(), from.into(), to.into()])? {
+        if let Some(at) = row.opt_time(1)? {
+            alerted.insert(row.int(0)?, at);
+        }
+    }
+    Ok(alerted)
 }

@@ -46,13 +46,14 @@ pub fn quiet(tx: &mut Tx<'_>, subscriptions: &[&str]) -> Result<BTreeMap<String,
     tx.query(&sql, &args)?.iter().map(one).collect()
 }
 
-/// Which of these events are critical and exploited.
+/// Which of these events are exploited and critical, or not rated yet: silence is not low.
 ///
 /// # Errors
 /// Fails where the database does.
 pub fn urgent(tx: &mut Tx<'_>, seqs: &[i64]) -> Result<Vec<i64>, StoreError> {
     let (places, args) = many(2, seqs.iter().copied());
-    let sql = format!("SELECT seq FROM events WHERE exploited AND severity >= $1 AND seq IN ({places})");
+    let sql =
+        format!("SELECT seq FROM events WHERE exploited AND (severity = 0 OR severity >= $1) AND seq IN ({places})");
     let mut all: Vec<Value> = vec![Severity::Critical.rank().into()];
     all.extend(args);
     tx.query(&sql, &all)?.iter().map(|row| row.int(0)).collect()

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::advisory::{Content, Event};
+use crate::model::advisory::{AdvisoryId, Content, Event};
 use crate::model::audience::{Floor, Follow, Subscription};
 use crate::model::channel::ChannelKind;
 use crate::model::platform::PlatformId;
@@ -14,12 +14,15 @@ use crate::store::StoreError;
 
 /// Forms and events that are kept. A form takes about 40 KB.
 const KEPT: usize = 128;
+/// Revisions that are kept for digests. One takes about 5 KB.
+const CONTENTS: usize = 2_000;
 
 /// What was rendered lately. Nothing in it changes: an event's revision is written once.
 #[derive(Default)]
 pub struct Forms {
     forms: Mutex<HashMap<Shape, Arc<Form>>>,
     told: Mutex<HashMap<i64, Arc<Told>>>,
+    contents: Mutex<HashMap<(AdvisoryId, i64), Arc<Content>>>,
 }
 
 impl Forms {
@@ -30,7 +33,7 @@ impl Forms {
 
     /// Keeps a form.
     pub(super) fn keep(&self, shape: Shape, form: Form) {
-        kept(&self.forms, shape, Arc::new(form));
+        kept(&self.forms, KEPT, shape, Arc::new(form));
     }
 
     /// An event; `load` is asked where it was not seen lately.
@@ -43,15 +46,31 @@ impl Forms {
             return Ok(Some(Arc::clone(known)));
         }
         let Some(told) = load()?.map(Arc::new) else { return Ok(None) };
-        kept(&self.told, seq, Arc::clone(&told));
+        kept(&self.told, KEPT, seq, Arc::clone(&told));
         Ok(Some(told))
+    }
+
+    /// What a revision says; `load` is asked where it was not seen lately.
+    pub(super) fn content(
+        &self,
+        advisory: &AdvisoryId,
+        revision: i64,
+        load: impl FnOnce() -> Result<Option<Content>, StoreError>,
+    ) -> Result<Option<Arc<Content>>, StoreError> {
+        let key = (advisory.clone(), revision);
+        if let Some(known) = self.contents.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let Some(content) = load()?.map(Arc::new) else { return Ok(None) };
+        kept(&self.contents, CONTENTS, key, Arc::clone(&content));
+        Ok(Some(content))
     }
 }
 
-fn kept<K: Eq + Hash, V>(all: &Mutex<HashMap<K, Arc<V>>>, key: K, value: Arc<V>) {
+fn kept<K: Eq + Hash, V>(all: &Mutex<HashMap<K, Arc<V>>>, most: usize, key: K, value: Arc<V>) {
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     // What is used again is made again; which one goes does not matter.
-    if all.len() >= KEPT {
+    if all.len() >= most {
         all.clear();
     }
     all.insert(key, value);

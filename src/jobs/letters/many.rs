@@ -1,9 +1,10 @@
 //! Letters about many advisories: digests, roll-ups and welcomes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Letter, envelope, guarded};
+use super::{Forms, Letter, envelope, guarded};
 use crate::jobs::Context;
 use crate::jobs::digest::Window;
 use crate::model::advisory::{AdvisoryId, Content, Event, EventKind};
@@ -32,7 +33,7 @@ pub(super) fn letter(
         },
         "rollup" => {
             let rolled = events::rolled_into(tx, &claimed.id)?;
-            let found = gathered(tx, None, rolled)?;
+            let found = gathered(tx, &context.forms, &BTreeMap::new(), rolled)?;
             let shown = Shown { occasion: Occasion::RollUp, ..Shown::until(claimed.created_at) };
             Ok(compose(context, subscription, &claimed.id, &found, &shown))
         }
@@ -60,7 +61,8 @@ pub fn digest(
     created_at: Timestamp,
 ) -> Result<Letter, StoreError> {
     let in_window = events::in_window(tx, &subscription.id, window.after, window.upto)?;
-    let found = gathered(tx, Some(&subscription.id), in_window)?;
+    let alerted = outbox::alerted(tx, &subscription.id, window.after, window.upto)?;
+    let found = gathered(tx, &context.forms, &alerted, in_window)?;
     let failed = window.failed.iter();
     let shown = Shown {
         occasion: Occasion::Digest,
@@ -119,7 +121,7 @@ fn compose(context: &Context, subscription: &Subscription, key: &str, found: &[G
 /// What happened to one advisory in a window.
 struct Gathered {
     id: AdvisoryId,
-    content: Content,
+    content: Arc<Content>,
     kinds: Vec<EventKind>,
     reasons: Vec<String>,
     alerted_at: Option<Timestamp>,
@@ -128,7 +130,7 @@ struct Gathered {
 impl Gathered {
     /// An advisory of which nothing is told but its state.
     fn known(id: AdvisoryId, content: Content) -> Self {
-        Self { id, content, kinds: Vec::new(), reasons: Vec::new(), alerted_at: None }
+        Self { id, content: Arc::new(content), kinds: Vec::new(), reasons: Vec::new(), alerted_at: None }
     }
 
     fn entry(&self) -> Entry<'_> {
@@ -142,8 +144,13 @@ impl Gathered {
     }
 }
 
-/// The advisories of events, each in the state of its last event, with when `alerted` was told of it at once.
-fn gathered(tx: &mut Tx<'_>, alerted: Option<&str>, all: Vec<Event>) -> Result<Vec<Gathered>, StoreError> {
+/// The advisories of events, each in the state of its last event, with when the recipient was `alerted` of it at once.
+fn gathered(
+    tx: &mut Tx<'_>,
+    forms: &Forms,
+    alerted: &BTreeMap<i64, Timestamp>,
+    all: Vec<Event>,
+) -> Result<Vec<Gathered>, StoreError> {
     let mut by_advisory: BTreeMap<AdvisoryId, Vec<Event>> = BTreeMap::new();
     for event in all {
         by_advisory.entry(event.advisory.clone()).or_default().push(event);
@@ -151,12 +158,9 @@ fn gathered(tx: &mut Tx<'_>, alerted: Option<&str>, all: Vec<Event>) -> Result<V
     let mut found = Vec::with_capacity(by_advisory.len());
     for (id, events) in by_advisory {
         let Some(last) = events.last() else { continue };
-        let Some(content) = advisories::revision(tx, &id, last.revision)? else { continue };
-        let mut alerted_at = None;
-        for (event, subscription) in events.iter().zip(std::iter::repeat(alerted)) {
-            let Some(subscription) = subscription else { break };
-            alerted_at = outbox::alerted_at(tx, subscription, event.seq)?.or(alerted_at);
-        }
+        let load = || advisories::revision(tx, &id, last.revision);
+        let Some(content) = forms.content(&id, last.revision, load)? else { continue };
+        let alerted_at = events.iter().filter_map(|event| alerted.get(&event.seq)).max().copied();
         let kinds = events.iter().map(|event| event.kind).collect();
         let reasons = events.into_iter().flat_map(|event| event.reasons).collect();
         found.push(Gathered { id, content, kinds, reasons, alerted_at });

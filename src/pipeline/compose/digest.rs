@@ -100,7 +100,7 @@ pub fn by_urgency<'e, 'a>(entries: &'e [Entry<'a>]) -> Vec<&'e Entry<'a>> {
 /// The subject, and the heading inside.
 fn headings(input: &Digest<'_>, says: &str, zone: &TimeZone) -> (String, String) {
     match input.occasion {
-        Occasion::Welcome => (format!("Welcome: {says} now open"), "Welcome. This is open now".to_owned()),
+        Occasion::Welcome => (format!("Welcome. Open now: {says}"), "Welcome. This is open now".to_owned()),
         Occasion::RollUp => (format!("{says} at once"), format!("{says}, in one mail")),
         Occasion::Digest => {
             let every = if input.wish.digest.every == DigestEvery::Daily { "Daily" } else { "Weekly" };

@@ -152,7 +152,9 @@ pub fn wanted(wish: &Wish, name: &dyn Fn(&PlatformId) -> String) -> Vec<String> 
         lines.push(format!("What is about {}, whatever you run", topic.name()));
     }
     if wish.instant {
-        let quiet = wish.quiet.map_or_else(String::new, |quiet| format!(", but not between {quiet}"));
+        let quiet = wish.quiet.map_or_else(String::new, |quiet| {
+            format!(", but not between {} and {}", quiet.from.strftime("%H:%M"), quiet.to.strftime("%H:%M"))
+        });
         lines.push(format!("A mail at once: {}{quiet}", floor(wish.floor)));
     }
     let digest = &wish.digest;
