@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::channels::Channel;
+use crate::channels::Channels;
 use crate::config::settings::Heartbeat;
 use crate::config::sources::Source;
 use crate::http::Client;
@@ -37,8 +37,8 @@ pub struct Parts {
     pub matcher: Matcher,
     /// The letters.
     pub composer: Composer,
-    /// Where letters go.
-    pub channel: Arc<dyn Channel>,
+    /// The ways that letters go.
+    pub channels: Channels,
     /// The domain of message ids: that of the sender's address.
     pub from_domain: String,
     /// Where people find the pages, without a slash at the end.

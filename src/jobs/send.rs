@@ -12,7 +12,8 @@ use tracing::{error, info, warn};
 use super::Context;
 use super::hold::{self, Rule};
 use super::letters::{self, Letter};
-use crate::model::delivery::{DeliveryState, Outcome};
+use crate::model::channel::ChannelKind;
+use crate::model::delivery::{DeliveryState, Message, Outcome};
 use crate::pipeline::deliver;
 use crate::store::deliveries::{self, Begun, Claimed, Finished};
 use crate::store::{StoreError, Tx};
@@ -103,7 +104,7 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
             continue;
         };
         let outcome = match &letter {
-            Ok(message) => context.channel.send(message).await,
+            Ok(message) => send(&context, &claimed, message).await,
             Err(reason) => Outcome::Never { reason: format!("the letter could not be composed: {reason}") },
         };
         if let Outcome::Later { reason, relay_down: true, .. } = &outcome {
@@ -117,6 +118,14 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
             _ => sent.later += 1,
         }
         ended = Some((claimed, finished));
+    }
+}
+
+/// One try by the delivery's own channel.
+async fn send(context: &Context, claimed: &Claimed, message: &Message) -> Outcome {
+    match claimed.channel.parse::<ChannelKind>() {
+        Ok(kind) => context.channels.get(kind).send(message).await,
+        Err(reason) => Outcome::Never { reason },
     }
 }
 

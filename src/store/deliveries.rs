@@ -59,7 +59,7 @@ const RELEASE: &str = "UPDATE deliveries SET state = 'queued', lease_holder = NU
      WHERE id = $1 AND fence = $2 AND state = 'sending'";
 
 const QUEUE: &str = "INSERT INTO deliveries (id, subscription, channel, kind, payload, state, attempts, ambiguous, due_at, fence, created_at, detail)
-     VALUES ($1, $2, 'email', $5, $3, 'queued', 0, 0, $4, 0, $4, '') ON CONFLICT (id) DO NOTHING";
+     VALUES ($1, $2, (SELECT channel FROM subscriptions WHERE id = $2), $5, $3, 'queued', 0, 0, $4, 0, $4, '') ON CONFLICT (id) DO NOTHING";
 
 /// A delivery that a sender holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
