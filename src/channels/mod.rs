@@ -98,14 +98,14 @@ impl fmt::Debug for Channels {
     }
 }
 
-/// Checks what can be known of an endpoint before anything is sent.
+/// Checks what can be known of an endpoint before anything is sent; a secret may still be missing.
 ///
 /// # Errors
 /// Says what is wrong with the address or the secret, and shows neither.
 pub fn check(kind: ChannelKind, endpoint: &Endpoint) -> Result<(), String> {
     let url = endpoint::address(&endpoint.url)?;
     match kind {
-        ChannelKind::Webhook => webhook::keys(endpoint.secret.as_deref().unwrap_or_default()).map(drop),
+        ChannelKind::Webhook => endpoint.secret.as_deref().map_or(Ok(()), |secret| webhook::keys(secret).map(drop)),
         ChannelKind::Ntfy => ntfy::topic(&url).map(drop),
         ChannelKind::Email | ChannelKind::Slack | ChannelKind::Teams | ChannelKind::Ticket => Ok(()),
     }

@@ -17,6 +17,7 @@ pub mod fan_out;
 pub mod hold;
 pub mod holder;
 pub mod letters;
+mod owner;
 pub mod send;
 pub mod walk;
 pub mod digest;

@@ -1,6 +1,6 @@
 //! Send: due deliveries to their channel, each try recorded before its first byte and after its answer.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,16 +12,21 @@ use tracing::{error, info, warn};
 use super::Context;
 use super::hold::{self, Rule};
 use super::letters::{self, Letter};
+use super::owner;
 use crate::model::channel::ChannelKind;
+use crate::model::clock::Timestamp;
 use crate::model::delivery::{DeliveryState, Message, Outcome};
 use crate::pipeline::deliver;
 use crate::store::deliveries::{self, Begun, Claimed, Finished};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, rollups};
 
 /// How long a claim is held before its try begins: what a crash leaves unsent is taken up again this soon.
 const CLAIM: Duration = Duration::from_secs(2 * 60);
 /// How long a try holds its delivery: longer than the longest single try (its limits sum to about 20 minutes).
 const LEASE: Duration = Duration::from_secs(30 * 60);
+
+/// How long an endpoint that failed is left alone, where it does not ask for longer.
+const REST: Duration = Duration::from_secs(60);
 
 /// What a pass over the outbox gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +73,34 @@ struct Shared {
     queue: Mutex<Queue>,
     /// A worker met a relay that cannot be used: the others begin nothing more.
     relay_down: AtomicBool,
+    /// Until when nothing more is sent to these subscriptions.
+    resting: Mutex<HashMap<String, Timestamp>>,
+}
+
+/// A try that is over.
+struct Ended {
+    claimed: Claimed,
+    finished: Finished,
+    /// There was a letter to send: the channel decided how it ended.
+    sent: bool,
+    /// The receiver takes nothing any more.
+    gone: bool,
+}
+
+impl Shared {
+    /// Lets an endpoint that failed rest: its other letters would only wait for it in turn, and those of others behind
+    /// them. A relay is another matter, it stops the pass.
+    async fn rest(&self, claimed: &Claimed, outcome: &Outcome, now: Timestamp) {
+        let Outcome::Later { wait, relay_down: false, .. } = outcome else { return };
+        if !by_mail(claimed) {
+            let until = now.plus(wait.unwrap_or_default().max(REST));
+            self.resting.lock().await.insert(claimed.subscription.clone(), until);
+        }
+    }
+}
+
+fn by_mail(claimed: &Claimed) -> bool {
+    claimed.channel.parse::<ChannelKind>().map_or(true, ChannelKind::is_mail)
 }
 
 /// Letters that are claimed and composed.
@@ -90,7 +123,7 @@ impl Sent {
 /// One sender: letter after letter. The end of one try and the beginning of the next share a transaction.
 async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>) -> Result<Sent, StoreError> {
     let mut sent = Sent::default();
-    let mut ended: Option<(Claimed, Finished)> = None;
+    let mut ended: Option<Ended> = None;
     loop {
         let halted = shared.relay_down.load(Ordering::SeqCst) || *stop.borrow();
         let next = if halted { None } else { next(&context, &shared).await? };
@@ -107,6 +140,8 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
             Ok(message) => send(&context, &claimed, message).await,
             Err(reason) => Outcome::Never { reason: format!("the letter could not be composed: {reason}") },
         };
+        shared.rest(&claimed, &outcome, context.clock.now()).await;
+        let gone = matches!(outcome, Outcome::Gone { .. });
         if let Outcome::Later { reason, relay_down: true, .. } = &outcome {
             shared.relay_down.store(true, Ordering::SeqCst);
             sent.relay_down.get_or_insert_with(|| reason.clone());
@@ -117,7 +152,7 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
             DeliveryState::Dead => sent.dead += 1,
             _ => sent.later += 1,
         }
-        ended = Some((claimed, finished));
+        ended = Some(Ended { claimed, finished, sent: letter.is_ok(), gone });
     }
 }
 
@@ -132,38 +167,52 @@ async fn send(context: &Context, claimed: &Claimed, message: &Message) -> Outcom
 /// The next letter; where none is left, more are claimed and composed.
 async fn next(context: &Context, shared: &Shared) -> Result<Option<(Claimed, Letter)>, StoreError> {
     let mut queue = shared.queue.lock().await;
-    if queue.letters.is_empty() && !queue.dry {
-        let now = context.clock.now();
-        let rule = Rule { burst: context.burst, holder: context.holder.clone(), lease: CLAIM };
-        let limit = i64::try_from(context.send_concurrency * 8).unwrap_or(64);
-        let claim = move |tx: &mut Tx<'_>| {
-            let claimed = deliveries::claim(tx, &rule.holder, now, CLAIM, limit)?;
-            Ok((claimed.is_empty(), hold::hold(tx, claimed, &rule, now)?))
-        };
-        let mut claimed = Vec::new();
-        // What is held back leaves room for the next.
-        while claimed.is_empty() && !queue.dry {
-            (queue.dry, claimed) = context.store.write(claim.clone()).await?;
+    loop {
+        while let Some((claimed, letter)) = queue.letters.pop_front() {
+            let rests = shared.resting.lock().await.get(&claimed.subscription).copied();
+            match rests.filter(|until| *until > context.clock.now()) {
+                Some(until) => context.store.write(move |tx| rollups::postpone(tx, &claimed, until)).await?,
+                None => return Ok(Some((claimed, letter))),
+            }
         }
+        if queue.dry {
+            return Ok(None);
+        }
+        let claimed = claim(context, &mut queue).await?;
         if !claimed.is_empty() {
             queue.letters = letters::compose(context, claimed).await?.into();
         }
     }
-    Ok(queue.letters.pop_front())
+}
+
+/// What is due, as much of it as one round sends.
+async fn claim(context: &Context, queue: &mut Queue) -> Result<Vec<Claimed>, StoreError> {
+    let now = context.clock.now();
+    let rule = Rule { burst: context.burst, holder: context.holder.clone(), lease: CLAIM };
+    let limit = i64::try_from(context.send_concurrency * 8).unwrap_or(64);
+    let claim = move |tx: &mut Tx<'_>| {
+        let claimed = deliveries::claim(tx, &rule.holder, now, CLAIM, limit)?;
+        Ok((claimed.is_empty(), hold::hold(tx, claimed, &rule, now)?))
+    };
+    let mut claimed = Vec::new();
+    // What is held back leaves room for the next.
+    while claimed.is_empty() && !queue.dry {
+        (queue.dry, claimed) = context.store.write(claim.clone()).await?;
+    }
+    Ok(claimed)
 }
 
 /// Records the end of one try and the beginning of the next.
-async fn record(
-    context: &Context,
-    ended: Option<(Claimed, Finished)>,
-    next: Option<Claimed>,
-) -> Result<Option<Begun>, StoreError> {
-    let now = context.clock.now();
+async fn record(context: &Context, ended: Option<Ended>, next: Option<Claimed>) -> Result<Option<Begun>, StoreError> {
+    let (now, secret) = (context.clock.now(), context.secret.clone());
     context
         .store
         .write(move |tx| {
-            if let Some((claimed, finished)) = &ended {
-                deliveries::finish(tx, claimed, finished, now)?;
+            if let Some(Ended { claimed, finished, sent, gone }) = &ended {
+                let is_ours = deliveries::finish(tx, claimed, finished, now)?;
+                if is_ours && *sent && finished.state == DeliveryState::Dead {
+                    owner::failed(tx, &secret, claimed, *gone, &finished.detail, now)?;
+                }
             }
             next.as_ref().map(|claimed| deliveries::begin(tx, claimed, now, LEASE)).transpose()
         })
