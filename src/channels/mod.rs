@@ -98,15 +98,17 @@ impl fmt::Debug for Channels {
     }
 }
 
-/// Checks what can be known of an endpoint before anything is sent; a secret may still be missing.
+/// An endpoint of this kind as far as it can be known to work before anything is sent, its address in the one form that
+/// is compared. A secret may still be missing.
 ///
 /// # Errors
 /// Says what is wrong with the address or the secret, and shows neither.
-pub fn check(kind: ChannelKind, endpoint: &Endpoint) -> Result<(), String> {
+pub fn checked(kind: ChannelKind, endpoint: Endpoint) -> Result<Endpoint, String> {
     let url = endpoint::address(&endpoint.url)?;
-    match kind {
-        ChannelKind::Webhook => endpoint.secret.as_deref().map_or(Ok(()), |secret| webhook::keys(secret).map(drop)),
-        ChannelKind::Ntfy => ntfy::topic(&url).map(drop),
-        ChannelKind::Email | ChannelKind::Slack | ChannelKind::Teams | ChannelKind::Ticket => Ok(()),
+    match (kind, &endpoint.secret) {
+        (ChannelKind::Webhook, Some(secret)) => webhook::keys(secret).map(drop)?,
+        (ChannelKind::Ntfy, _) => ntfy::topic(&url).map(drop)?,
+        _ => {}
     }
+    Ok(Endpoint { url: url.into(), ..endpoint })
 }

@@ -4,6 +4,7 @@
 mod support;
 
 mod audience;
+mod channels;
 mod compose;
 mod config;
 mod consent;
