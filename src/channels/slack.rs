@@ -173,7 +173,8 @@ fn step(text: &str) -> String {
 /// `<address|label>`; none where the address is no web address or too long.
 fn link(address: &str, label: &str) -> Option<String> {
     let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "https" | "http"))?;
-    let address = url.as_str().replace('|', "%7C").replace('&', "&amp;").replace(['<', '>'], "");
+    let label = if label.is_empty() { url.host_str().unwrap_or_default() } else { label };
+    let address = url.as_str().replace('|', "%7C").replace('@', "%40").replace('&', "&amp;").replace(['<', '>'], "");
     (address.len() <= LINK / 2).then(|| format!("<{address}|{}>", escaped(label, FIELD / 4)))
 }
 
