@@ -41,7 +41,7 @@ pub(super) fn main(global: &Global, arguments: &Arguments) -> Outcome {
         let bars = tokio::spawn(show(heard, quiet));
         let pass = runner::pass(&context, chosen, Some(tell)).await?;
         bars.await?;
-        context.channel.close().await;
+        context.channels.close().await;
         report(&pass, begun, arguments.json)?;
         context.store.clone().close().await;
         let failed = pass.sent.relay_down.is_some();

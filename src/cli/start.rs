@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Failure, Global, Outcome};
 use crate::channels::email::dkim::Dkim;
 use crate::channels::email::{Email, Phases, Sender, SignIn, SmtpRelay, TlsMode};
-use crate::channels::{Channel, file::Outbox};
+use crate::channels::{Channel, Channels, file::Outbox};
 use crate::config::settings::{self, Database, LogFormat, MailFlow, Overrides, Settings, Smtp, SmtpAuth, SmtpTls};
 use crate::config::sources::{self, Known, Source};
 use crate::formats;
@@ -115,7 +115,7 @@ pub(super) fn mail_client(settings: &Settings) -> mailbox::Client {
     mailbox::Client::new(Guard { allow: settings.allow_networks.clone() })
 }
 
-/// Where letters go: the relay that the settings name, or files.
+/// Where mail goes: the relay that the settings name, or files.
 pub(super) fn channel(settings: &Settings) -> Result<Arc<dyn Channel>, Failure> {
     let sender = sender(settings)?;
     let Some(smtp) = &settings.smtp else {
@@ -211,13 +211,13 @@ pub(super) async fn join(
         data_dir: settings.data_dir.clone(),
         mail_flow: settings.mail_flow.clone(),
         mail_client: mail_client(settings),
+        channels: Channels::new(channel, &client, &clock),
         from_domain,
         store,
         clock,
         client,
         sources,
         catalog,
-        channel,
     }))
 }
 

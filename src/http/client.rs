@@ -52,10 +52,10 @@ pub struct Client(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     /// For [`PortRule::Usual`].
-    usual: reqwest::Client,
+    pub(super) usual: reqwest::Client,
     /// For [`PortRule::ListedOnly`].
-    listed_only: reqwest::Client,
-    guard: Arc<Guard>,
+    pub(super) listed_only: reqwest::Client,
+    pub(super) guard: Arc<Guard>,
     listed: ListedNames,
     pub(super) limits: Limits,
     hosts: Hosts,

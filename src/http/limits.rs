@@ -13,6 +13,8 @@ pub struct Limits {
     pub idle: Duration,
     /// All of it, redirects included, without the time that politeness makes us wait: 60 seconds.
     pub total: Duration,
+    /// A post, from its first byte to the end of its answer: 20 seconds.
+    pub post: Duration,
     /// Redirects followed: 5.
     pub redirects: usize,
     /// Bytes of an answer's headers: 64 KiB.
@@ -40,6 +42,7 @@ impl Default for Limits {
             headers: Duration::from_secs(15),
             idle: Duration::from_secs(15),
             total: Duration::from_secs(60),
+            post: Duration::from_secs(20),
             redirects: 5,
             header_bytes: 64 * 1024,
             compressed: 10 * 1024 * 1024,

@@ -28,6 +28,7 @@ pub mod guard;
 mod headers;
 mod limits;
 mod politeness;
+mod post;
 mod resolver;
 mod robots;
 pub mod tls;
@@ -36,6 +37,7 @@ pub use client::{Client, ClientError};
 pub use error::{Excess, FetchError, Phase, RedirectFault, Unreachable};
 pub use guard::{Guard, Refusal};
 pub use limits::Limits;
+pub use post::{Answer, Post, PostError, origin};
 pub use robots::Refused as RobotsRefused;
 
 /// How the program names itself to publishers.

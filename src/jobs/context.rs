@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::letters;
-use crate::channels::Channel;
+use crate::channels::Channels;
 use crate::config::settings::{Heartbeat, MailFlow};
 use crate::config::sources::Source;
 use crate::http::Client;
@@ -40,8 +40,8 @@ pub struct Parts {
     pub composer: Composer,
     /// What was rendered lately.
     pub forms: letters::Forms,
-    /// Where letters go.
-    pub channel: Arc<dyn Channel>,
+    /// The ways that letters go.
+    pub channels: Channels,
     /// The domain of message ids: that of the sender's address.
     pub from_domain: String,
     /// Rates, and where bounces come back to.

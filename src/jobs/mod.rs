@@ -20,6 +20,7 @@ pub mod holder;
 pub mod letters;
 pub mod verp;
 pub mod breaker;
+mod owner;
 pub mod send;
 pub mod walk;
 pub mod digest;

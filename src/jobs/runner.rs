@@ -213,7 +213,7 @@ async fn deliver(context: Context, stop: signal::Receiver<bool>, wake: Arc<Notif
             }
         }
     }
-    context.channel.close().await;
+    context.channels.close().await;
 }
 
 async fn pause(time: Duration, stop: &signal::Receiver<bool>) {

@@ -18,7 +18,7 @@ pub struct Message {
     pub subject: String,
     /// The written plain-text part.
     pub text: String,
-    /// The HTML part.
+    /// The HTML part; empty for none.
     pub html: String,
     /// `Message-ID` without angle brackets; the same on every try.
     pub message_id: String,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use super::outbox::{Outbox, outbox};
 use super::{Row, StoreError, Tx};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::DeliveryState;
@@ -20,7 +21,7 @@ macro_rules! claim {
             "UPDATE deliveries SET state = 'sending', lease_holder = $1, lease_until = $3, fence = fence + 1
              WHERE id IN (SELECT id FROM deliveries WHERE ",
             $due,
-            " ORDER BY ",
+            " AND (CAST($5 AS BIGINT) = 0 OR (CAST($5 AS BIGINT) = 1) = (channel IN ('email', 'ticket'))) ORDER BY ",
             $order,
             " LIMIT CAST($4 AS BIGINT)) AND ",
             $due,
@@ -59,7 +60,7 @@ const RELEASE: &str = "UPDATE deliveries SET state = 'queued', lease_holder = NU
      WHERE id = $1 AND fence = $2 AND state = 'sending'";
 
 const QUEUE: &str = "INSERT INTO deliveries (id, subscription, channel, kind, payload, state, attempts, ambiguous, due_at, fence, created_at, detail)
-     VALUES ($1, $2, 'email', $5, $3, 'queued', 0, 0, $4, 0, $4, '') ON CONFLICT (id) DO NOTHING";
+     VALUES ($1, $2, (SELECT channel FROM subscriptions WHERE id = $2), $5, $3, 'queued', 0, 0, $4, 0, $4, '') ON CONFLICT (id) DO NOTHING";
 
 /// A delivery that a sender holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +89,17 @@ pub struct Claimed {
     pub spent: i64,
 }
 
+/// By which ways deliveries go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ways {
+    /// All.
+    All,
+    /// Mail, to people and ticket systems.
+    Mail,
+    /// Web requests.
+    Web,
+}
+
 /// Leases up to `limit` deliveries that are due, or whose sender went away, to `holder`.
 ///
 /// # Errors
@@ -99,7 +111,22 @@ pub fn claim(
     lease: Duration,
     limit: i64,
 ) -> Result<Vec<Claimed>, StoreError> {
-    let mut args = [holder.into(), now.into(), now.plus(lease).into(), limit.into()];
+    claim_by(tx, Ways::All, holder, now, lease, limit)
+}
+
+/// As [`claim`], of those that go by `ways`.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn claim_by(
+    tx: &mut Tx<'_>,
+    ways: Ways,
+    holder: &str,
+    now: Timestamp,
+    lease: Duration,
+    limit: i64,
+) -> Result<Vec<Claimed>, StoreError> {
+    let mut args = [holder.into(), now.into(), now.plus(lease).into(), limit.into(), (ways as i64).into()];
     let mut rows = tx.query(CLAIM_LAPSED, &args)?;
     let room = limit - i64::try_from(rows.len()).unwrap_or(limit);
     if room > 0 {
@@ -250,49 +277,6 @@ pub fn queue_service(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     Ok(tx.execute(QUEUE, &[id.into(), subscription.into(), payload.into(), now.into(), kind.into()])? == 1)
-}
-
-/// The outbox in numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Outbox {
-    /// Waiting, now or later.
-    pub queued: i64,
-    /// Held by a sender.
-    pub sending: i64,
-    /// Accepted.
-    pub sent: i64,
-    /// Given up.
-    pub dead: i64,
-    /// No longer wanted.
-    pub suppressed: i64,
-    /// Told in a roll-up rather than in a mail of their own.
-    pub rolled: i64,
-    /// Tries that may have been accepted without our hearing of it.
-    pub ambiguous: i64,
-    /// When the oldest waiting one was queued.
-    pub oldest_queued: Option<Timestamp>,
-}
-
-/// Counts the outbox.
-///
-/// # Errors
-/// Fails where the database does.
-pub fn outbox(tx: &mut Tx<'_>) -> Result<Outbox, StoreError> {
-    let mut outbox = Outbox::default();
-    let sql = "SELECT state, COUNT(*), CAST(SUM(ambiguous) AS BIGINT), MIN(created_at) FROM deliveries GROUP BY state";
-    for row in tx.query(sql, &[])? {
-        let count = row.int(1)?;
-        outbox.ambiguous += row.int(2)?;
-        match row.text(0)?.as_str() {
-            "queued" => (outbox.queued, outbox.oldest_queued) = (count, row.opt_time(3)?),
-            "sending" => outbox.sending = count,
-            "sent" => outbox.sent = count,
-            "dead" => outbox.dead = count,
-            "rolled" => outbox.rolled = count,
-            _ => outbox.suppressed = count,
-        }
-    }
-    Ok(outbox)
 }
 
 /// A delivery as an operator sees it.

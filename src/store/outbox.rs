@@ -102,3 +102,46 @@ pub fn alerted(
     }
     Ok(alerted)
 }
+
+/// The outbox in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Outbox {
+    /// Waiting, now or later.
+    pub queued: i64,
+    /// Held by a sender.
+    pub sending: i64,
+    /// Accepted.
+    pub sent: i64,
+    /// Given up.
+    pub dead: i64,
+    /// No longer wanted.
+    pub suppressed: i64,
+    /// Told in a roll-up rather than in a mail of their own.
+    pub rolled: i64,
+    /// Tries that may have been accepted without our hearing of it.
+    pub ambiguous: i64,
+    /// When the oldest waiting one was queued.
+    pub oldest_queued: Option<Timestamp>,
+}
+
+/// Counts the outbox.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn outbox(tx: &mut Tx<'_>) -> Result<Outbox, StoreError> {
+    let mut outbox = Outbox::default();
+    let sql = "SELECT state, COUNT(*), CAST(SUM(ambiguous) AS BIGINT), MIN(created_at) FROM deliveries GROUP BY state";
+    for row in tx.query(sql, &[])? {
+        let count = row.int(1)?;
+        outbox.ambiguous += row.int(2)?;
+        match row.text(0)?.as_str() {
+            "queued" => (outbox.queued, outbox.oldest_queued) = (count, row.opt_time(3)?),
+            "sending" => outbox.sending = count,
+            "sent" => outbox.sent = count,
+            "dead" => outbox.dead = count,
+            "rolled" => outbox.rolled = count,
+            _ => outbox.suppressed = count,
+        }
+    }
+    Ok(outbox)
+}

@@ -5,6 +5,7 @@ mod support;
 
 mod audience;
 mod bounces;
+mod channels;
 mod compose;
 mod config;
 mod consent;

@@ -54,9 +54,13 @@ fn write(message: &Message, sender: &Sender) -> Result<Vec<u8>, String> {
     }
     builder = thread(builder, message, &id);
     builder = list(builder, message).raw_header(raw("Feedback-ID", &feedback_id(message, sender.address.domain())));
-    let parts = alternatives(quoted::encode(&message.text), quoted::encode(&message.html), &id);
-    let mail = builder.multipart(parts).map_err(|error| format!("mail to '{to}' cannot be written: {error}"))?;
-    Ok(mail.formatted())
+    let text = quoted::encode(&message.text);
+    let mail = if message.html.is_empty() {
+        builder.singlepart(part(ContentType::TEXT_PLAIN, text))
+    } else {
+        builder.multipart(alternatives(text, quoted::encode(&message.html), &id))
+    };
+    Ok(mail.map_err(|error| format!("mail to '{to}' cannot be written: {error}"))?.formatted())
 }
 
 /// References to the thread's root (RFC 5322 section 3.6.4); the root itself has none.
@@ -109,15 +113,16 @@ fn feedback_id(message: &Message, domain: &str) -> String {
 /// Plain text first, HTML last (RFC 2046 section 5.1.4), behind a boundary that neither can contain: in encoded text,
 /// `=` is followed by hexadecimal digits or the line's end.
 fn alternatives(text: Vec<u8>, html: Vec<u8>, id: &str) -> MultiPart {
-    let part = |kind: ContentType, encoded: Vec<u8>| {
-        let body = Body::dangerous_pre_encoded(encoded, ContentTransferEncoding::QuotedPrintable);
-        SinglePart::builder().header(kind).body(body)
-    };
     MultiPart::builder()
         .kind(MultiPartKind::Alternative)
         .boundary(format!("=_{}", header::digest(id)))
         .singlepart(part(ContentType::TEXT_PLAIN, text))
         .singlepart(part(ContentType::TEXT_HTML, html))
+}
+
+fn part(kind: ContentType, encoded: Vec<u8>) -> SinglePart {
+    let body = Body::dangerous_pre_encoded(encoded, ContentTransferEncoding::QuotedPrintable);
+    SinglePart::builder().header(kind).body(body)
 }
 
 fn date(instant: Timestamp) -> SystemTime {

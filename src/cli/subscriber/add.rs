@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{described, words};
+use crate::channels;
 use crate::cli::{Failure, Outcome, output, start};
 use crate::config::settings::Settings;
 use crate::config::sources::Source;
@@ -17,7 +18,7 @@ use crate::model::channel::{ChannelKind, Endpoint};
 use crate::model::clock::Clock;
 use crate::platforms::Catalog;
 use crate::store::subscriptions::{Recipient, Upserted};
-use crate::store::{Store, StoreError, Tx, organizations};
+use crate::store::{Store, StoreError, Tx, organizations, subscriptions};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Add {
@@ -125,11 +126,12 @@ pub(super) async fn main(settings: &Settings, arguments: &Add) -> Outcome {
     if arguments.stack.is_empty() {
         book.wish(&written).map_err(Failure::Usage)?;
     }
-    let (endpoint, fresh) = endpoint(arguments)?;
+    let endpoint = endpoint(arguments)?;
     let store = start::store(settings).await?;
     written.stacks = owners(&store, &arguments.stack).await?;
     let wish = book.wish(&written).map_err(Failure::Usage)?;
-    let recipient = recipient(&store, arguments, &email, endpoint).await?;
+    let mut recipient = recipient(&store, arguments, &email, endpoint).await?;
+    let fresh = fresh_secret(&store, &mut recipient).await?;
     let consent = words::consent("subscriber add", arguments.consent_by.as_deref());
     let secret = context::secret(&store).await?;
     let (now, shown) = (Clock::system().now(), wish.clone());
@@ -169,25 +171,35 @@ fn written(arguments: &Add) -> Written {
     }
 }
 
-/// The address of a channel that takes web requests, and the secret where it was made here.
-fn endpoint(arguments: &Add) -> Result<(Option<Endpoint>, Option<String>), Failure> {
+/// The address of a channel that takes web requests, and its secret as far as one is given.
+fn endpoint(arguments: &Add) -> Result<Option<Endpoint>, Failure> {
     let channel = arguments.channel;
     match (&arguments.to, channel.is_mail()) {
-        (None, true) => Ok((None, None)),
+        (None, true) => Ok(None),
         (Some(_), true) => Err(Failure::Usage(format!("--to: '{channel}' delivers to the mail address"))),
         (None, false) => Err(Failure::Usage(format!("--to: '{channel}' needs the web address to deliver to"))),
         (Some(to), false) => {
-            let url = url::Url::parse(to).map_err(|error| Failure::Usage(format!("--to: {error}")))?;
-            if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() {
-                return Err(Failure::Usage("--to: write an address that begins with https://".to_owned()));
-            }
-            let fresh = (channel == ChannelKind::Webhook && arguments.secret.is_none())
-                .then(words::webhook_secret)
-                .transpose()?;
-            let secret = arguments.secret.clone().or_else(|| fresh.clone());
-            Ok((Some(Endpoint { url: url.into(), secret }), fresh))
+            let endpoint = Endpoint { url: to.clone(), secret: arguments.secret.clone() };
+            channels::checked(channel, endpoint).map(Some).map_err(Failure::Usage)
         }
     }
+}
+
+/// Makes the secret of a webhook that has none. One that is known keeps its own: its receiver checks by it.
+async fn fresh_secret(store: &Store, recipient: &mut Recipient) -> Result<Option<String>, Failure> {
+    let unsigned = |endpoint: &Endpoint| endpoint.secret.is_none();
+    if recipient.channel != ChannelKind::Webhook || !recipient.endpoint.as_ref().is_some_and(unsigned) {
+        return Ok(None);
+    }
+    let wanted = recipient.clone();
+    if store.read(move |tx| subscriptions::has_secret(tx, &wanted)).await? {
+        return Ok(None);
+    }
+    let fresh = words::webhook_secret()?;
+    if let Some(endpoint) = &mut recipient.endpoint {
+        endpoint.secret = Some(fresh.clone());
+    }
+    Ok(Some(fresh))
 }
 
 async fn recipient(

@@ -13,6 +13,7 @@ use clap::Args;
 
 use super::add::owner;
 use super::{Book, book, words};
+use crate::channels;
 use crate::cli::{Failure, Outcome, output, start};
 use crate::config::fault::closest;
 use crate::config::settings::Settings;
@@ -203,7 +204,7 @@ fn parse(columns: &[String], record: &StringRecord) -> Result<Line, String> {
     let endpoint = match (channel.is_mail(), cell("to")) {
         (true, _) => None,
         (false, to) if to.is_empty() => return Err(format!("'{channel}' needs the web address in the column 'to'")),
-        (false, url) => Some(Endpoint { url, secret: None }),
+        (false, url) => Some(channels::checked(channel, Endpoint { url, secret: None })?),
     };
     let everything = cell("platforms") == "*";
     let written = Written {
@@ -288,6 +289,11 @@ fn resolved(
             return Ok(Err(format!("no organization is called '{}'", line.organization)));
         };
         recipient.organization.clone_from(id);
+    }
+    if recipient.channel == ChannelKind::Webhook && !subscriptions::has_secret(tx, &recipient)? {
+        return Ok(Err(
+            "a new webhook needs a secret: add it by `rattlewatch subscriber add`, which makes one".to_owned()
+        ));
     }
     let mut written = line.written.clone();
     for name in &line.stacks {

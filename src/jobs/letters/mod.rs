@@ -10,11 +10,11 @@ use std::rc::Rc;
 
 use super::verp::{self, Purpose};
 use super::watch::Notice;
-use super::{Context, audience};
+use super::{Context, audience, owner};
 use crate::model::audience::Subscription;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{Message, Returns};
-use crate::pipeline::compose::{self, Alert, Changed, Envelope, Question, Sites};
+use crate::pipeline::compose::{self, Alert, Changed, ChannelFailed, Envelope, Question, Sites};
 use crate::store::deliveries::Claimed;
 use crate::store::subscriptions::groups;
 use crate::store::{StoreError, Tx, advisories, events, signups, subscriptions};
@@ -86,6 +86,7 @@ impl<'c> Desk<'c> {
             "alert" => self.alert(tx, &subscription, claimed),
             "heartbeat" => Ok(self.heartbeat(&subscription, claimed)),
             "notice" => Ok(self.notice(&subscription, claimed)),
+            owner::KIND => Ok(self.channel_failed(&subscription, claimed)),
             _ => many::letter(tx, self.context, &subscription, claimed),
         }?;
         if subscription.channel.is_mail() {
@@ -195,6 +196,22 @@ impl<'c> Desk<'c> {
                 blind: notice.blind,
             };
             self.context.composer.notice(&input).map_err(|error| error.to_string())
+        })
+    }
+
+    /// What the owner of a channel is told when it fails.
+    fn channel_failed(&self, subscription: &Subscription, claimed: &Claimed) -> Letter {
+        let failure: owner::Failure = crate::store::from_json(&claimed.payload).map_err(|error| error.to_string())?;
+        guarded(|| {
+            let input = ChannelFailed {
+                envelope: plain(self.context, subscription, claimed),
+                subscription: &failure.subscription,
+                channel: &failure.channel,
+                place: &failure.place,
+                gone: failure.gone,
+                detail: &failure.detail,
+            };
+            self.context.composer.channel_failed(&input).map_err(|error| error.to_string())
         })
     }
 }

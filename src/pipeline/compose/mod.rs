@@ -5,6 +5,7 @@
 
 mod alert;
 mod brief;
+mod channel;
 mod digest;
 mod form;
 mod notice;
@@ -179,6 +180,22 @@ pub struct Notice<'a> {
     pub blind: usize,
 }
 
+/// What the letter to the owner of a failing channel is made from.
+pub struct ChannelFailed<'a> {
+    /// What every letter carries.
+    pub envelope: Envelope<'a>,
+    /// The subscription.
+    pub subscription: &'a str,
+    /// The channel's word.
+    pub channel: &'a str,
+    /// Scheme and host of where it delivers to.
+    pub place: &'a str,
+    /// The receiver is gone for good, and the subscription has ended.
+    pub gone: bool,
+    /// What happened, as a sentence.
+    pub detail: &'a str,
+}
+
 /// A source whose state has changed.
 #[derive(Clone, Debug)]
 pub struct Changed<'a> {
@@ -290,6 +307,19 @@ impl Composer {
         let values = render::value(&view);
         let html = render::html(&self.environment, "notice.html", &values)?;
         let text = render::plain(&self.environment, "notice.txt", &values)?;
+        let list_id = format!("notices.{}", input.envelope.from_domain);
+        Ok(Message { bulk: false, list_id, ..message(&input.envelope, view.subject, text, html, None) })
+    }
+
+    /// The letter that tells its owner that a channel fails.
+    ///
+    /// # Errors
+    /// A template is broken.
+    pub fn channel_failed(&self, input: &ChannelFailed<'_>) -> Result<Message, ComposeError> {
+        let view = channel::view(input);
+        let values = render::value(&view);
+        let html = render::html(&self.environment, "channel.html", &values)?;
+        let text = render::plain(&self.environment, "channel.txt", &values)?;
         let list_id = format!("notices.{}", input.envelope.from_domain);
         Ok(Message { bulk: false, list_id, ..message(&input.envelope, view.subject, text, html, None) })
     }

@@ -81,6 +81,8 @@ pub fn environment() -> Result<Environment<'static>, ComposeError> {
     );
     environment.set_formatter(format);
     for (name, source) in [
+        ("channel.html", html_of("channel.mjml", include_str!("../templates/channel.mjml"))?),
+        ("channel.txt", include_str!("../templates/channel.txt").to_owned()),
         ("alert.html", html_of("alert.mjml", include_str!("../templates/alert.mjml"))?),
         ("digest.html", html_of("digest.mjml", include_str!("../templates/digest.mjml"))?),
         ("notice.html", html_of("notice.mjml", include_str!("../templates/notice.mjml"))?),

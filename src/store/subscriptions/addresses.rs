@@ -29,6 +29,16 @@ pub fn recipient(tx: &mut Tx<'_>, id: &str) -> Result<Option<Recipient>, StoreEr
     }))
 }
 
+/// Whether a recipient is known with a secret, whether it is active or not.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn has_secret(tx: &mut Tx<'_>, recipient: &Recipient) -> Result<bool, StoreError> {
+    let sql = "SELECT id FROM subscriptions WHERE organization = $1 AND email_key = $2 AND secret IS NOT NULL";
+    let args = [recipient.organization.as_str().into(), recipient.key.as_str().into()];
+    Ok(tx.query_one(sql, &args)?.is_some())
+}
+
 /// Why a subscription is not active; absent where it is, or where there is none.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ pub mod groups;
 mod service;
 
 pub use addresses::{
-    address, blank, blank_deliveries, blank_members, ended, ever_of_address, prune_pending, recipient,
+    address, blank, blank_deliveries, blank_members, ended, ever_of_address, has_secret, prune_pending, recipient,
 };
 pub use digests::{DueDigest, NextDigest, cut_digest, digest_cut, due_digests};
 pub use service::{HEARTBEAT, OPERATOR, set_service};
@@ -37,7 +37,8 @@ const CHANGE: &str =
     "UPDATE subscriptions SET email = $2, everything = $3, floor = $4, instant = $5, digest = $6, digest_day = $7,
      digest_at = $8, timezone = $9, consent = $10,
      consent_at = CASE WHEN consent = $10 THEN consent_at ELSE $11 END, digest_due = $12, digest_period = $13,
-     all_clear = $14, quiet = $15, quiet_pierce = $16, limits = $17, target = $18 WHERE id = $1";
+     all_clear = $14, quiet = $15, quiet_pierce = $16, limits = $17, target = $18,
+     secret = COALESCE($19, secret) WHERE id = $1";
 
 const REVIVE: &str =
     "UPDATE subscriptions SET active = TRUE, ended = NULL, start_seq = $2, digest_cut = $2 WHERE id = $1";
@@ -226,7 +227,7 @@ fn insert(
         recipient.key.as_str().into(),
         recipient.organization.as_str().into(),
         recipient.channel.as_str().into(),
-        recipient.endpoint.as_ref().and_then(|endpoint| endpoint.secret.clone()).into(),
+        secret(recipient),
         history.into(),
         ended.is_none().into(),
         ended.map(str::to_owned).into(),
@@ -235,8 +236,14 @@ fn insert(
     Ok(id)
 }
 
+fn secret(recipient: &Recipient) -> super::Value {
+    recipient.endpoint.as_ref().and_then(|endpoint| endpoint.secret.clone()).into()
+}
+
 fn rewrite(tx: &mut Tx<'_>, id: &str, change: &Change<'_>) -> Result<(), StoreError> {
-    tx.execute(CHANGE, &values(id, change)).map(drop)
+    let mut args = values(id, change);
+    args.push(secret(change.recipient));
+    tx.execute(CHANGE, &args).map(drop)
 }
 
 /// Ends a subscription and suppresses what waits for it, in one transaction. False where it had ended before.

@@ -1,22 +1,24 @@
 //! Send: due deliveries to their channel, each try recorded before its first byte and after its answer.
 
-use std::collections::VecDeque;
+mod queue;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use super::Context;
 use super::breaker::{self, Gate};
-use super::hold::{self, Rule};
-use super::letters::{self, Letter};
+use super::{Context, owner};
+use crate::channels::Channel;
+use crate::model::channel::ChannelKind;
 use crate::model::delivery::{DeliveryState, Message, Outcome};
 use crate::pipeline::deliver;
 use crate::store::deliveries::{self, Begun, Claimed, Finished};
-use crate::store::{StoreError, Tx, outbox};
+use crate::store::{StoreError, outbox};
+use queue::{Choice, Shared, next};
 
 /// How long a claim is held before its try begins: what a crash leaves unsent is taken up again this soon.
 const CLAIM: Duration = Duration::from_secs(2 * 60);
@@ -41,33 +43,51 @@ pub struct Sent {
 }
 
 /// Sends what is due until nothing is, the relay is down, or `stop` turns true. What is in flight is always finished.
-/// A relay that was down is tried with one letter, when its time has come, before any other is begun.
+/// A relay that was down is tried with one letter, when its time has come, before any other mail is begun; channels that
+/// are no mail do not wait for it.
 ///
 /// # Errors
 /// Fails where the database does; what was claimed then returns by its lease.
 pub async fn run_once(context: &Context, stop: &watch::Receiver<bool>) -> Result<Sent, StoreError> {
-    let mut sent = Sent::default();
     match breaker::gate(context).await? {
         Gate::Open => {}
-        Gate::Shut(reason) => return Ok(Sent { relay_down: Some(reason), ..sent }),
+        Gate::Shut(reason) => return by_web(context, stop, Sent { relay_down: Some(reason), ..Sent::default() }).await,
         Gate::Probe => {
-            let shared = Arc::new(Shared { probe: true, ..Shared::default() });
-            sent = pass(context, stop, &shared, 1).await?;
+            let shared = Shared::new(Choice::Probe);
+            let sent = pass(context, stop, &shared, 1).await?;
+            let answered = shared.answered.load(Ordering::SeqCst);
             match &sent.relay_down {
-                None if shared.answered.load(Ordering::SeqCst) => breaker::mended(context).await?,
+                None if answered => breaker::mended(context).await?,
                 // There was no letter to try it with; the next one is.
                 None => breaker::try_now(context).await?,
                 Some(reason) => breaker::failed(context, reason).await?,
             }
-            if sent.relay_down.is_some() || !shared.answered.load(Ordering::SeqCst) {
-                return Ok(sent);
+            if sent.relay_down.is_some() || !answered {
+                return by_web(context, stop, sent).await;
             }
+            let mut all = sent;
+            all.add(open(context, stop).await?);
+            return Ok(all);
         }
     }
-    sent.add(pass(context, stop, &Arc::new(Shared::default()), context.send_concurrency).await?);
-    if let Some(reason) = &sent.relay_down {
-        breaker::failed(context, reason).await?;
+    open(context, stop).await
+}
+
+/// A pass with a relay that is believed to be well.
+async fn open(context: &Context, stop: &watch::Receiver<bool>) -> Result<Sent, StoreError> {
+    let sent = pass(context, stop, &Shared::new(Choice::All), context.send_concurrency).await?;
+    match &sent.relay_down {
+        Some(reason) => {
+            breaker::failed(context, reason).await?;
+            by_web(context, stop, sent).await
+        }
+        None => Ok(sent),
     }
+}
+
+/// Adds what goes by other ways than mail.
+async fn by_web(context: &Context, stop: &watch::Receiver<bool>, mut sent: Sent) -> Result<Sent, StoreError> {
+    sent.add(pass(context, stop, &Shared::new(Choice::Web), context.send_concurrency).await?);
     Ok(sent)
 }
 
@@ -91,31 +111,11 @@ async fn pass(
             Err(error) => failed = Some(StoreError::custom(format!("a sender ended early: {error}"))),
         }
     }
-    let left: Vec<Claimed> = shared.queue.lock().await.letters.drain(..).map(|(claimed, _)| claimed).collect();
+    let left: Vec<Claimed> = shared.left().await;
     if !left.is_empty() {
         context.store.write(move |tx| left.iter().try_for_each(|claimed| deliveries::release(tx, claimed))).await?;
     }
     failed.map_or(Ok(sent), Err)
-}
-
-/// What the workers of one pass share.
-#[derive(Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    /// A worker met a relay that cannot be used: the others begin nothing more.
-    relay_down: AtomicBool,
-    /// The relay has dealt with a letter, however it judged it.
-    answered: AtomicBool,
-    /// One letter is enough: whether the relay is back is all that is asked.
-    probe: bool,
-}
-
-/// Letters that are claimed and composed.
-#[derive(Default)]
-struct Queue {
-    letters: VecDeque<(Claimed, Letter)>,
-    /// The last claim found nothing.
-    dry: bool,
 }
 
 impl Sent {
@@ -127,21 +127,31 @@ impl Sent {
     }
 }
 
+/// A try that is over.
+struct Over {
+    claimed: Claimed,
+    finished: Finished,
+    /// There was a letter to send: the channel decided how it ended.
+    sent: bool,
+    /// The receiver takes nothing any more.
+    gone: bool,
+}
+
 /// One sender: letter after letter. The end of one try and the beginning of the next share a transaction.
 async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>) -> Result<Sent, StoreError> {
     let mut sent = Sent::default();
-    let mut ended: Option<(Claimed, Finished)> = None;
+    let mut over: Option<Over> = None;
     loop {
         let halted = shared.relay_down.load(Ordering::SeqCst) || *stop.borrow();
         let next = if halted { None } else { next(&context, &shared).await? };
         if let Some((claimed, Ok(message))) = &next
-            && let Some(wait) = context.channel.turn(message)
+            && let Some(wait) = channel(&context, claimed).and_then(|channel| channel.turn(message))
         {
             // What has ended is written down before anything waits.
-            if ended.is_some() {
-                record(&context, ended.take(), None).await?;
+            if over.is_some() {
+                record(&context, over.take(), None).await?;
             }
-            if let Err(wait) = turn(&context, message, wait, &stop).await {
+            if let Err(wait) = turn(&context, claimed, message, wait, &stop).await {
                 let (claimed, until) = (claimed.clone(), context.clock.now().plus(wait));
                 context.store.write(move |tx| outbox::postpone(tx, &claimed, until)).await?;
                 sent.later += 1;
@@ -149,37 +159,50 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
             }
         }
         let (claimed, letter) = next.map_or((None, None), |(claimed, letter)| (Some(claimed), Some(letter)));
-        if claimed.is_none() && ended.is_none() {
+        if claimed.is_none() && over.is_none() {
             return Ok(sent);
         }
-        let begun = record(&context, ended.take(), claimed.clone()).await?;
+        let begun = record(&context, over.take(), claimed.clone()).await?;
         let (Some(claimed), Some(letter), Some(Begun::Go { attempt, after_lost_try })) = (claimed, letter, begun)
         else {
             continue;
         };
         let outcome = match &letter {
-            Ok(message) => context.channel.send(message).await,
+            Ok(message) => send(&context, &claimed, message).await,
             Err(reason) => Outcome::Never { reason: format!("the letter could not be composed: {reason}") },
         };
+        shared.heard(&claimed, letter.is_ok(), &outcome, context.clock.now()).await;
         if let Outcome::Later { reason, relay_down: true, .. } = &outcome {
-            shared.relay_down.store(true, Ordering::SeqCst);
             sent.relay_down.get_or_insert_with(|| reason.clone());
-        } else if letter.is_ok() {
-            shared.answered.store(true, Ordering::SeqCst);
         }
+        let gone = matches!(outcome, Outcome::Gone { .. });
         let finished = judge(&context, &claimed, outcome, attempt, after_lost_try);
         match finished.state {
             DeliveryState::Sent => sent.sent += 1,
             DeliveryState::Dead => sent.dead += 1,
             _ => sent.later += 1,
         }
-        ended = Some((claimed, finished));
+        over = Some(Over { claimed, finished, sent: letter.is_ok(), gone });
+    }
+}
+
+/// The delivery's own channel.
+fn channel<'c>(context: &'c Context, claimed: &Claimed) -> Option<&'c dyn Channel> {
+    claimed.channel.parse::<ChannelKind>().ok().map(|kind| context.channels.get(kind))
+}
+
+/// One try by the delivery's own channel.
+async fn send(context: &Context, claimed: &Claimed, message: &Message) -> Outcome {
+    match channel(context, claimed) {
+        Some(channel) => channel.send(message).await,
+        None => Outcome::Never { reason: format!("'{}' is no channel that this version knows", claimed.channel) },
     }
 }
 
 /// Waits for a letter's turn, where that comes soon; else says how long it still takes.
 async fn turn(
     context: &Context,
+    claimed: &Claimed,
     message: &Message,
     mut wait: Duration,
     stop: &watch::Receiver<bool>,
@@ -189,7 +212,7 @@ async fn turn(
         if tokio::time::timeout(wait, stop.wait_for(|stop| *stop)).await.is_ok() {
             return Err(wait);
         }
-        match context.channel.turn(message) {
+        match channel(context, claimed).and_then(|channel| channel.turn(message)) {
             None => return Ok(()),
             Some(more) => wait = more,
         }
@@ -197,42 +220,17 @@ async fn turn(
     Err(wait)
 }
 
-/// The next letter; where none is left, more are claimed and composed.
-async fn next(context: &Context, shared: &Shared) -> Result<Option<(Claimed, Letter)>, StoreError> {
-    let mut queue = shared.queue.lock().await;
-    if queue.letters.is_empty() && !queue.dry {
-        let now = context.clock.now();
-        let rule = Rule { burst: context.burst, holder: context.holder.clone(), lease: CLAIM };
-        let limit = if shared.probe { 1 } else { i64::try_from(context.send_concurrency * 8).unwrap_or(64) };
-        let claim = move |tx: &mut Tx<'_>| {
-            let claimed = deliveries::claim(tx, &rule.holder, now, CLAIM, limit)?;
-            Ok((claimed.is_empty(), hold::hold(tx, claimed, &rule, now)?))
-        };
-        let mut claimed = Vec::new();
-        // What is held back leaves room for the next.
-        while claimed.is_empty() && !queue.dry {
-            (queue.dry, claimed) = context.store.write(claim.clone()).await?;
-        }
-        queue.dry |= shared.probe;
-        if !claimed.is_empty() {
-            queue.letters = letters::compose(context, claimed).await?.into();
-        }
-    }
-    Ok(queue.letters.pop_front())
-}
-
 /// Records the end of one try and the beginning of the next.
-async fn record(
-    context: &Context,
-    ended: Option<(Claimed, Finished)>,
-    next: Option<Claimed>,
-) -> Result<Option<Begun>, StoreError> {
-    let now = context.clock.now();
+async fn record(context: &Context, over: Option<Over>, next: Option<Claimed>) -> Result<Option<Begun>, StoreError> {
+    let (now, secret) = (context.clock.now(), context.secret.clone());
     context
         .store
         .write(move |tx| {
-            if let Some((claimed, finished)) = &ended {
-                deliveries::finish(tx, claimed, finished, now)?;
+            if let Some(Over { claimed, finished, sent, gone }) = &over {
+                let is_ours = deliveries::finish(tx, claimed, finished, now)?;
+                if is_ours && *sent && finished.state == DeliveryState::Dead {
+                    owner::failed(tx, &secret, claimed, *gone, &finished.detail, now)?;
+                }
             }
             next.as_ref().map(|claimed| deliveries::begin(tx, claimed, now, LEASE)).transpose()
         })
