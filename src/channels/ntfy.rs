@@ -101,7 +101,7 @@ fn text(brief: &Brief) -> String {
     lines.extend(brief.items.iter().take(ITEMS).map(|item| format!("- {} ({})", item.title, words::summary(item))));
     let more = words::and_more(brief.items.len(), ITEMS.min(brief.items.len()));
     lines.extend((!more.is_empty()).then_some(more));
-    lines.extend(brief.facts.iter().map(|(label, text)| format!("{label}: {text}")));
+    lines.extend(brief.facts.iter().map(|(label, text)| words::fact(label, text)));
     lines.extend(brief.steps.iter().enumerate().map(|(index, step)| format!("{}. {step}", index + 1)));
     lines.extend([brief.tlp.clone(), brief.why.clone()]);
     lines.retain(|line| !line.is_empty());

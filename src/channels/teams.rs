@@ -109,7 +109,7 @@ fn card(brief: &Brief, share: Share) -> Vec<Value> {
         card.push(facts(brief, share));
     }
     card.extend(items(brief, share));
-    let known: Vec<String> = brief.facts.iter().map(|(label, text)| format!("{label}: {text}")).collect();
+    let known: Vec<String> = brief.facts.iter().map(|(label, text)| words::fact(label, text)).collect();
     card.extend(container("", &known, share, ""));
     card.extend(container("What to do", &brief.steps, share, "1. "));
     if !brief.why.is_empty() {

@@ -106,6 +106,12 @@ pub(super) fn label(brief: &Brief) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
+/// `Versions: fixed in 99.4`, `Exploited? Yes`.
+pub(super) fn fact(label: &str, text: &str) -> String {
+    let colon = if label.ends_with('?') { "" } else { ":" };
+    format!("{label}{colon} {text}")
+}
+
 /// A step and the address that it ends in, if it does.
 pub(super) fn step(text: &str) -> (&str, Option<Url>) {
     let (words, last) = text.rsplit_once(' ').unwrap_or(("", text));
