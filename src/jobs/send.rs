@@ -15,12 +15,15 @@ use super::letters::{self, Letter};
 use crate::model::delivery::{DeliveryState, Outcome};
 use crate::pipeline::deliver;
 use crate::store::deliveries::{self, Begun, Claimed, Finished};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, outbox};
 
 /// How long a claim is held before its try begins: what a crash leaves unsent is taken up again this soon.
 const CLAIM: Duration = Duration::from_secs(2 * 60);
 /// How long a try holds its delivery: longer than the longest single try (its limits sum to about 20 minutes).
 const LEASE: Duration = Duration::from_secs(30 * 60);
+
+/// No letter waits, or is held, for longer: what does was queued by a clock that ran ahead and was set back since.
+const FARTHEST: Duration = Duration::from_secs(3 * 86_400);
 
 /// What a pass over the outbox gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +43,10 @@ pub struct Sent {
 /// # Errors
 /// Fails where the database does; what was claimed then returns by its lease.
 pub async fn run_once(context: &Context, stop: &watch::Receiver<bool>) -> Result<Sent, StoreError> {
+    let (now, farthest) = (context.clock.now(), context.clock.now().plus(FARTHEST));
+    if context.store.read(move |tx| outbox::is_far(tx, farthest)).await? {
+        context.store.write(move |tx| outbox::bring_near(tx, farthest, now)).await?;
+    }
     let shared = Arc::new(Shared::default());
     let mut workers = JoinSet::new();
     for _ in 0..context.send_concurrency {

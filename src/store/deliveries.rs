@@ -229,7 +229,7 @@ pub fn queue_digest(
     payload: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let id = format!("digest-{period}-{subscription}");
+    let id = super::subscriptions::digest_id(subscription, period);
     Ok(tx.execute(QUEUE, &[id.into(), subscription.into(), payload.into(), now.into(), "digest".into()])? == 1)
 }
 

@@ -8,4 +8,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod digests;
 mod killed;
+
+/// What repeats the random choices of a run: `RATTLEWATCH_SEED`, else the clock.
+fn seed() -> u64 {
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    std::env::var("RATTLEWATCH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(now)
+}
