@@ -15,7 +15,7 @@ use super::letters::{self, Letter};
 use crate::model::delivery::{DeliveryState, Outcome};
 use crate::pipeline::deliver;
 use crate::store::deliveries::{self, Begun, Claimed, Finished};
-use crate::store::{StoreError, Tx, outbox};
+use crate::store::{StoreError, Tx, leftovers};
 
 /// How long a claim is held before its try begins: what a crash leaves unsent is taken up again this soon.
 const CLAIM: Duration = Duration::from_secs(2 * 60);
@@ -44,8 +44,8 @@ pub struct Sent {
 /// Fails where the database does; what was claimed then returns by its lease.
 pub async fn run_once(context: &Context, stop: &watch::Receiver<bool>) -> Result<Sent, StoreError> {
     let (now, farthest) = (context.clock.now(), context.clock.now().plus(FARTHEST));
-    if context.store.read(move |tx| outbox::is_far(tx, farthest)).await? {
-        context.store.write(move |tx| outbox::bring_near(tx, farthest, now)).await?;
+    if context.store.read(move |tx| leftovers::is_far(tx, farthest)).await? {
+        context.store.write(move |tx| leftovers::bring_near(tx, farthest, now)).await?;
     }
     let shared = Arc::new(Shared::default());
     let mut workers = JoinSet::new();
@@ -105,8 +105,7 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
             return Ok(sent);
         }
         let begun = record(&context, ended.take(), claimed.clone()).await?;
-        let (Some(claimed), Some(letter), Some(Begun::Go { attempt, after_lost_try })) = (claimed, letter, begun)
-        else {
+        let (Some(claimed), Some(letter), Some(Begun::Go { attempt, .. })) = (claimed, letter, begun) else {
             continue;
         };
         let outcome = match &letter {
@@ -117,7 +116,7 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
             shared.relay_down.store(true, Ordering::SeqCst);
             sent.relay_down.get_or_insert_with(|| reason.clone());
         }
-        let finished = judge(&context, &claimed, outcome, attempt, after_lost_try);
+        let finished = judge(&context, &claimed, outcome, attempt);
         match finished.state {
             DeliveryState::Sent => sent.sent += 1,
             DeliveryState::Dead => sent.dead += 1,
@@ -168,7 +167,7 @@ async fn record(
         .await
 }
 
-fn judge(context: &Context, claimed: &Claimed, outcome: Outcome, attempt: i64, after_lost_try: bool) -> Finished {
+fn judge(context: &Context, claimed: &Claimed, outcome: Outcome, attempt: i64) -> Finished {
     let since = claimed.requeued_at.unwrap_or(claimed.created_at);
     let verdict = deliver::verdict(outcome, attempt - claimed.spent, since, context.clock.now());
     match verdict.state {
@@ -182,6 +181,6 @@ fn judge(context: &Context, claimed: &Claimed, outcome: Outcome, attempt: i64, a
         detail: verdict.detail,
         state: verdict.state,
         due: verdict.due,
-        ambiguous: i64::from(verdict.ambiguous) + i64::from(after_lost_try),
+        ambiguous: i64::from(verdict.ambiguous),
     }
 }

@@ -17,12 +17,6 @@ const REQUEUE: &str = "UPDATE deliveries SET state = 'queued', due_at = $2, requ
 const DROP: &str = "UPDATE deliveries SET state = 'suppressed', finished_at = $2, detail = 'dropped by ' || CAST($3 AS TEXT), fence = fence + 1
      WHERE id = $1 AND state IN ('queued', 'dead')";
 
-const IS_FAR: &str = "SELECT 1 FROM deliveries WHERE (state = 'queued' AND due_at > $1) OR (state = 'sending' AND lease_until > $1) LIMIT 1";
-
-const SEND_NOW: &str = "UPDATE deliveries SET due_at = $2 WHERE state = 'queued' AND due_at > $1";
-
-const LET_GO: &str = "UPDATE deliveries SET lease_until = 0 WHERE state = 'sending' AND lease_until > $1";
-
 /// One try of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Try {
@@ -72,21 +66,4 @@ pub fn requeue(tx: &mut Tx<'_>, id: Option<&str>, now: Timestamp) -> Result<u64,
 /// Fails where the database does.
 pub fn drop_one(tx: &mut Tx<'_>, id: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
     Ok(tx.execute(DROP, &[id.into(), now.into(), by.into()])? == 1)
-}
-
-/// Whether something waits, or is held, for longer than until `farthest`.
-///
-/// # Errors
-/// Fails where the database does.
-pub fn is_far(tx: &mut Tx<'_>, farthest: Timestamp) -> Result<bool, StoreError> {
-    tx.query_one(IS_FAR, &[farthest.into()]).map(|row| row.is_some())
-}
-
-/// Makes due what waits for longer than until `farthest`, and ends leases that last longer.
-///
-/// # Errors
-/// Fails where the database does.
-pub fn bring_near(tx: &mut Tx<'_>, farthest: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute(SEND_NOW, &[farthest.into(), now.into()])?;
-    tx.execute(LET_GO, &[farthest.into()]).map(drop)
 }

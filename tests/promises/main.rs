@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod campaign;
 mod digests;
 mod killed;
 
