@@ -64,7 +64,7 @@ async fn campaign_of_kills_relay_faults_and_leavers_loses_and_doubles_nothing() 
         let what = format!("{name}, RATTLEWATCH_SEED={seed} RATTLEWATCH_ROUNDS=1");
         let begun = Instant::now();
         let tally = tallies.entry(name).or_default();
-        let mut round = Round::begin(engine, random, what).await;
+        let mut round = Round::begin(engine, random, seed, what).await;
         round.play(tally).await;
         round.end(tally).await;
         check::check(&round, tally);

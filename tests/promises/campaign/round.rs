@@ -70,11 +70,13 @@ pub struct Round {
     serves: bool,
     port: u16,
     whole: Duration,
+    /// The step of the first kill: one after the other, so that a few rounds meet them all.
+    first: Phase,
 }
 
 impl Round {
     /// A program that has read its feed once, and news that wait to be read.
-    pub async fn begin(engine: Engine, mut random: StdRng, what: String) -> Self {
+    pub async fn begin(engine: Engine, mut random: StdRng, seed: u64, what: String) -> Self {
         let (web, smtp) = (HttpServer::start().await, SmtpServer::start().await);
         let (url, serves) = (engine.url.clone(), random.gen_bool(0.2));
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -100,7 +102,8 @@ impl Round {
         let news = (0..random.gen_range(4..14)).map(|n| (format!("CVE-2099-{}", 10_000 + n), random.gen_bool(0.7)));
         let news = news.collect();
         let (left, whole) = (Arc::default(), Duration::from_millis(700));
-        Self { what, program, smtp, news, left, url, web, random, serves, port, whole }
+        let first = STEPS[(seed % STEPS.len() as u64) as usize];
+        Self { what, program, smtp, news, left, url, web, random, serves, port, whole, first }
     }
 
     /// Publishes the first `count` of the news.
@@ -125,7 +128,8 @@ impl Round {
             if number + 1 == kills {
                 self.publish(self.news.len());
             }
-            let kill = self.kill();
+            let nth = self.random.gen_range(1..4);
+            let kill = if number == 0 { self.at(self.first, nth) } else { self.kill() };
             for who in 1..=2 {
                 if self.random.gen_bool(0.35) {
                     leaving.push(self.leaves(&format!("leaver-{who}@msp.example")));
@@ -162,12 +166,16 @@ impl Round {
             }
             _ => {
                 let phase = STEPS[self.random.gen_range(0..STEPS.len())];
-                let of_connection = matches!(phase, Phase::Connect | Phase::Greeting | Phase::Ehlo);
-                let (begun, nth) =
-                    if of_connection { (self.smtp.connections(), nth % 4 + 1) } else { (self.smtp.mails(), nth) };
-                Kill::At(phase, begun + nth)
+                self.at(phase, nth)
             }
         }
+    }
+
+    /// At that step of the `nth` mail from now, or of one of the next connections.
+    fn at(&self, phase: Phase, nth: usize) -> Kill {
+        let of_connection = matches!(phase, Phase::Connect | Phase::Greeting | Phase::Ehlo);
+        let (begun, nth) = if of_connection { (self.smtp.connections(), nth.min(3)) } else { (self.smtp.mails(), nth) };
+        Kill::At(phase, begun + nth)
     }
 
     /// A relay that takes everything but one recipient, and misbehaves in one or two of many ways.
