@@ -1,7 +1,10 @@
 //! Digest: cuts each due recipient's window of events and queues its summary.
 //!
 //! Windows are half-open and cut by the order of ingestion: each begins where the one before ended, whatever clocks
-//! did and however many runs were missed. The cut and the queued digest commit together.
+//! did and however many runs were missed. The cut and the queued digest commit together. A period has one digest: where
+//! it comes again (a clock set back, another hour on the same day), the window stays open until the next period.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -16,6 +19,8 @@ use crate::store::{StoreError, Tx, counters, deliveries, events, sources, subscr
 
 /// Recipients whose digest is cut in one transaction.
 const BATCH: i64 = 100;
+/// A digest that is planned further ahead than this was planned by a clock that was wrong, or by a wish since changed.
+const FARTHEST: [Duration; 2] = [Duration::from_secs(46 * 3_600), Duration::from_secs(8 * 86_400)];
 
 /// What a digest covers: all that composing it needs beside the events themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +55,7 @@ pub struct Failed {
 /// # Errors
 /// Fails where the database does; what was cut stays cut, and the next run goes on from there.
 pub async fn run_once(context: &Context) -> Result<u64, StoreError> {
+    bring_near(context).await?;
     let mut queued = 0;
     loop {
         let now = context.clock.now();
@@ -73,9 +79,35 @@ pub async fn run_once(context: &Context) -> Result<u64, StoreError> {
     }
 }
 
+/// Plans anew what a clock that ran ahead has planned for long after it was set back: nobody would hear until then.
+async fn bring_near(context: &Context) -> Result<(), StoreError> {
+    let mut beyond = String::new();
+    loop {
+        let (now, from) = (context.clock.now(), beyond.clone());
+        let [daily, weekly] = FARTHEST.map(|wait| now.plus(wait));
+        let far = context.store.read(move |tx| subscriptions::digests_after(tx, daily, weekly, &from, BATCH)).await?;
+        let Some(last) = far.last() else { return Ok(()) };
+        beyond.clone_from(&last.subscription.id);
+        let nearer = move |tx: &mut Tx<'_>| {
+            for digest in &far {
+                let next = next_digest(&digest.subscription.wish.digest, now);
+                if next.due.is_some_and(|due| due < digest.due) {
+                    subscriptions::cut_digest(tx, digest, digest.cut, &next)?;
+                }
+            }
+            Ok(())
+        };
+        context.store.write(nearer).await?;
+    }
+}
+
 fn cut(tx: &mut Tx<'_>, digest: &DueDigest, failed: &[Failed], now: Timestamp) -> Result<bool, StoreError> {
-    let upto = counters::current(tx, counters::Counter::Event)?;
     let next = next_digest(&digest.subscription.wish.digest, now);
+    if subscriptions::is_told(tx, digest)? {
+        subscriptions::cut_digest(tx, digest, digest.cut, &next)?;
+        return Ok(false);
+    }
+    let upto = counters::current(tx, counters::Counter::Event)?;
     if !subscriptions::cut_digest(tx, digest, upto, &next)? {
         return Ok(false);
     }
@@ -133,9 +165,9 @@ pub fn preview(
     }))
 }
 
-fn period(every: DigestEvery) -> std::time::Duration {
+fn period(every: DigestEvery) -> Duration {
     let days = if every == DigestEvery::Daily { 1 } else { 7 };
-    std::time::Duration::from_secs(days * 86_400)
+    Duration::from_secs(days * 86_400)
 }
 
 /// The enabled sources that were tried and cannot be read now, or are silent for longer than is normal for them.

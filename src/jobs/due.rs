@@ -45,6 +45,14 @@ pub fn fresh_until(due: Option<Timestamp>, now: Timestamp, fresh: Option<Duratio
     due.map(|due| due.max(now.plus(fresh.unwrap_or_default().min(FRESH_MAX))))
 }
 
+/// Until when a source waits at most, whatever it said and however often it failed. One that waits longer was planned by
+/// a clock that ran ahead and was set back since.
+#[must_use]
+pub fn farthest(source: &Source, now: Timestamp) -> Timestamp {
+    let after = now.plus(LONGEST_BACK_OFF);
+    next(source, after).unwrap_or(after).plus(2 * LONGEST_BACK_OFF)
+}
+
 /// 0 to `room`, another one for each source, instant and process.
 fn jitter(id: &str, at: i64, room: i64) -> i64 {
     let mut hasher = std::hash::DefaultHasher::new();
@@ -82,6 +90,19 @@ mod tests {
         let due = next(&hourly, now).expect("it is due some time");
         let on_schedule = Timestamp::from_seconds((now.seconds() / 3_600 + 1) * 3_600);
         assert!(due >= on_schedule && due <= on_schedule.plus(Duration::from_secs(120)), "{due}");
+    }
+
+    #[test]
+    fn no_wait_that_is_planned_is_taken_for_one_of_a_wrong_clock() {
+        let now = Timestamp::from_seconds(1_795_419_000);
+        let patience = Patience { transient: false, asked: Duration::from_secs(30 * 86_400) };
+        for schedule in ["0 0 * * * *", "0 0 3 * * *", "0 0 3 1 * *"] {
+            let source = source(schedule);
+            let farthest = farthest(&source, now);
+            assert!(next(&source, now).is_some_and(|due| due < farthest), "{schedule}");
+            assert!((0..99).all(|failures| after_failure(&source, failures, patience, now) < farthest), "{schedule}");
+            assert!(farthest < now.plus(Duration::from_secs(40 * 86_400)), "{schedule}");
+        }
     }
 
     #[test]

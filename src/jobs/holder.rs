@@ -9,7 +9,7 @@ use std::fs;
 
 use tracing::info;
 
-use crate::store::{Store, StoreError, Tx, deliveries, sources};
+use crate::store::{Store, StoreError, Tx, leftovers, sources};
 
 /// A name for this process that no other has: boot, table of processes, number, start, and the moment of asking.
 #[must_use]
@@ -66,7 +66,7 @@ pub async fn inherit(store: &Store) -> Result<(), StoreError> {
         .write(move |tx| {
             for holder in &dead {
                 sources::end_leases(tx, holder)?;
-                deliveries::end_leases(tx, holder)?;
+                leftovers::end_leases(tx, holder)?;
             }
             Ok(())
         })
@@ -77,7 +77,7 @@ pub async fn inherit(store: &Store) -> Result<(), StoreError> {
 
 fn held(tx: &mut Tx<'_>) -> Result<BTreeSet<String>, StoreError> {
     let mut all = sources::holders(tx)?;
-    all.extend(deliveries::holders(tx)?);
+    all.extend(leftovers::holders(tx)?);
     Ok(all)
 }
 

@@ -1,6 +1,6 @@
 //! The runner: one pass over everything (`run`), or pass after pass until told to stop (`serve`).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use super::poll::{self, Polled};
 use super::send::Sent;
-use super::{Context, audience, bounces, breaker, digest, fan_out, route, selftest, send, watch};
+use super::{Context, audience, bounces, breaker, digest, due, fan_out, route, selftest, send, watch};
 use crate::config::sources::Source;
 use crate::model::clock::Timestamp;
 use crate::store::{StoreError, deliveries, sources};
@@ -94,13 +94,13 @@ pub async fn pass(
 /// Fails where the database does.
 pub async fn due(context: &Context, now: Timestamp) -> Result<Vec<Source>, StoreError> {
     let health = context.store.read(sources::all).await?;
-    let waits: HashSet<&str> = health
+    let waits: HashMap<&str, Timestamp> = health
         .iter()
-        .filter(|health| health.next_due.is_some_and(|due| due > now))
-        .map(|health| health.source.as_str())
+        .filter_map(|health| Some((health.source.as_str(), health.next_due.filter(|due| *due > now)?)))
         .collect();
     let stands_by = |source: &&Source| route::stands_by(source, &health);
-    let due = |source: &&Source| source.enabled && !waits.contains(source.id.as_str()) && !stands_by(source);
+    let waits = |source: &Source| waits.get(source.id.as_str()).is_some_and(|due| *due <= due::farthest(source, now));
+    let due = |source: &&Source| source.enabled && !waits(source) && !stands_by(source);
     Ok(context.sources.iter().filter(due).cloned().collect())
 }
 

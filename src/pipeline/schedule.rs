@@ -1,6 +1,7 @@
 //! Schedule: when a recipient's next digest comes, by the local clock and its daylight-saving changes.
 //!
-//! A local time that the clocks skip gives the first valid instant after it; one that comes twice, the first.
+//! A local time that the clocks skip gives the first valid instant after it; one that comes twice, the first. A local day
+//! that a zone skips whole has no daily digest: the next day's tells it all.
 //! A period is named by its local date, so that each has one digest at most.
 
 use jiff::ToSpan;
@@ -37,9 +38,10 @@ pub fn next_digest(schedule: &DigestSchedule, after: Timestamp) -> Result<Option
     while schedule.every == DigestEvery::Weekly && date.weekday() != schedule.day {
         date = date.tomorrow().map_err(|_| beyond())?;
     }
-    // A date that the zone skips whole (Apia, 2011-12-30) lends its instant to the next date; try a few.
+    // A weekly digest on a date that the zone skips whole (Apia, 2011-12-30) comes when the next date begins; try a few.
     for _ in 0..4 {
-        if let Some(at) = instant(date, schedule, &zone).filter(|at| *at > after) {
+        let none = schedule.every == DigestEvery::Daily && is_skipped(date, &zone);
+        if let Some(at) = instant(date, schedule, &zone).filter(|at| *at > after && !none) {
             return Ok(Some(Next { at, period: date.to_string() }));
         }
         date = date.checked_add(step.days()).map_err(|_| beyond())?;
@@ -60,6 +62,11 @@ fn unknown(name: &str) -> String {
         Some(zone) => format!("time zone '{name}' is not known: did you mean {zone}?"),
         None => format!("time zone '{name}' is not known: write an IANA name such as Europe/Berlin"),
     }
+}
+
+/// Whether no clock of the zone ever shows that date.
+fn is_skipped(date: Date, zone: &TimeZone) -> bool {
+    date.to_zoned(zone.clone()).is_ok_and(|begins| begins.date() != date)
 }
 
 /// The instant of the schedule on a local date. In a gap, its end.

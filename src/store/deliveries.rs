@@ -3,7 +3,6 @@
 //! A claim leases; [`begin`] records the try before the first byte goes out and refuses where the recipient has left;
 //! [`finish`] records how it ended. Every step repeats the fence, so that a sender whose lease ran out changes nothing.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -34,10 +33,18 @@ const CLAIM_LAPSED: &str = claim!("state = 'sending' AND lease_until < $2", "lea
 
 const CLAIM_QUEUED: &str = claim!("state = 'queued' AND due_at <= $2", "due_at, id");
 
-const BEGIN: &str = "UPDATE deliveries SET attempts = attempts + 1, lease_until = $4 WHERE id = $1 AND state = 'sending' AND fence = $2
-     AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.id = deliveries.subscription
-         AND (s.active OR (deliveries.kind = 'confirm' AND s.ended <> 'erased')))
-     RETURNING attempts, (SELECT COUNT(*) FROM attempts a WHERE a.delivery = deliveries.id AND a.finished_at IS NULL AND a.started_at <= $3)";
+// Tries that never came to an end. They are counted when the next one begins: that one may not come to its end either.
+macro_rules! open {
+    () => {
+        "(SELECT COUNT(*) FROM attempts a WHERE a.delivery = deliveries.id AND a.finished_at IS NULL)"
+    };
+}
+
+const BEGIN: &str = concat!(
+    "UPDATE deliveries SET attempts = attempts + 1, lease_until = $3, ambiguous = ambiguous + ", open!(),
+    " WHERE id = $1 AND state = 'sending' AND fence = $2 AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.id = deliveries.subscription
+         AND (s.active OR (deliveries.kind = 'confirm' AND s.ended <> 'erased'))) RETURNING attempts, ", open!()
+);
 
 const ATTEMPT: &str = "INSERT INTO attempts (delivery, number, started_at) VALUES ($1, $2, $3)";
 
@@ -45,9 +52,12 @@ const CLOSE_LOST: &str =
     "UPDATE attempts SET finished_at = $2, outcome = 'ambiguous', detail = 'the program stopped during this try'
      WHERE delivery = $1 AND finished_at IS NULL AND number < $3";
 
-const DROP: &str =
+const DROP: &str = concat!(
     "UPDATE deliveries SET state = 'suppressed', lease_holder = NULL, lease_until = NULL, finished_at = $3,
-     detail = 'unsubscribed before it was sent' WHERE id = $1 AND state = 'sending' AND fence = $2";
+     detail = 'unsubscribed before it was sent', ambiguous = ambiguous + ",
+    open!(),
+    " WHERE id = $1 AND state = 'sending' AND fence = $2"
+);
 
 const END_ATTEMPT: &str =
     "UPDATE attempts SET finished_at = $3, outcome = $4, detail = $5 WHERE delivery = $1 AND number = $2";
@@ -150,33 +160,17 @@ pub enum Begun {
     Stop,
 }
 
-/// Everybody who holds a lease on a delivery.
-///
-/// # Errors
-/// Fails where the database does.
-pub fn holders(tx: &mut Tx<'_>) -> Result<BTreeSet<String>, StoreError> {
-    let sql = "SELECT DISTINCT lease_holder FROM deliveries WHERE state = 'sending' AND lease_holder IS NOT NULL";
-    tx.query(sql, &[])?.iter().map(|row| row.text(0)).collect()
-}
-
-/// Lets every lease of `holder`, which is known to be dead, run out. The fence stays: what it began counts as a try.
-///
-/// # Errors
-/// Fails where the database does.
-pub fn end_leases(tx: &mut Tx<'_>, holder: &str) -> Result<(), StoreError> {
-    let sql = "UPDATE deliveries SET lease_until = 0 WHERE state = 'sending' AND lease_holder = $1";
-    tx.execute(sql, &[holder.into()]).map(drop)
-}
-
 /// Records that a try begins, before any byte of it is sent, and renews the lease.
 ///
 /// # Errors
 /// Fails where the database does.
 pub fn begin(tx: &mut Tx<'_>, claimed: &Claimed, now: Timestamp, lease: Duration) -> Result<Begun, StoreError> {
     let id = claimed.id.as_str();
-    let row = tx.query_one(BEGIN, &[id.into(), claimed.fence.into(), now.into(), now.plus(lease).into()])?;
+    let row = tx.query_one(BEGIN, &[id.into(), claimed.fence.into(), now.plus(lease).into()])?;
     let Some(row) = row else {
-        tx.execute(DROP, &[id.into(), claimed.fence.into(), now.into()])?;
+        if tx.execute(DROP, &[id.into(), claimed.fence.into(), now.into()])? == 1 {
+            tx.execute(CLOSE_LOST, &[id.into(), now.into(), i64::MAX.into()])?;
+        }
         return Ok(Begun::Stop);
     };
     let (attempt, open) = (row.int(0)?, row.int(1)?);
@@ -259,7 +253,7 @@ pub fn queue_digest(
     payload: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let id = format!("digest-{period}-{subscription}");
+    let id = super::subscriptions::digest_id(subscription, period);
     Ok(tx.execute(QUEUE, &[id.into(), subscription.into(), payload.into(), now.into(), "digest".into()])? == 1)
 }
 

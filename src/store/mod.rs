@@ -13,6 +13,7 @@ pub mod epss;
 mod error;
 pub mod events;
 pub mod items;
+pub mod leftovers;
 pub mod links;
 pub mod listing;
 pub mod meta;

@@ -16,6 +16,7 @@ use rattlewatch::pipeline::compose::{Alert, Composer, Digest, Entry, Envelope, F
 
 mod hostile;
 mod letters;
+mod parsers;
 mod schedule;
 
 /// 2026-11-17T07:12:00Z, a Tuesday.

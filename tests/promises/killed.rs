@@ -22,11 +22,6 @@ fn rounds() -> u64 {
     std::env::var("RATTLEWATCH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(20)
 }
 
-fn seed() -> u64 {
-    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    std::env::var("RATTLEWATCH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(now)
-}
-
 /// The feeds: what each shows at first, and later. Later, the first third of the old items has a fix, the rest is as it
 /// was, and there are new ones; the first new one of each feed speaks of a flaw that all feeds speak of.
 fn feed(number: usize, later: bool) -> String {
@@ -127,7 +122,7 @@ fn mailed(smtp: &SmtpServer, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_by_a_kill_at_any_point_of_an_ingest() {
-    let seed = seed();
+    let seed = crate::seed();
     for engine in engines() {
         let name = engine.name;
         let (web, smtp) = (HttpServer::start().await, SmtpServer::start().await);

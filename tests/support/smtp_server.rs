@@ -9,7 +9,7 @@ mod session;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -48,6 +48,7 @@ struct Shared {
     script: Mutex<Script>,
     messages: Mutex<Vec<Received>>,
     commands: Mutex<Vec<String>>,
+    transactions: Mutex<Vec<(SystemTime, String)>>,
     connections: AtomicUsize,
     open: AtomicUsize,
     most_open: AtomicUsize,
@@ -98,6 +99,7 @@ impl SmtpServer {
             script: Mutex::new(script),
             messages: Mutex::default(),
             commands: Mutex::default(),
+            transactions: Mutex::default(),
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             most_open: AtomicUsize::new(0),
@@ -183,6 +185,16 @@ impl SmtpServer {
     /// Every command line received, such as `1 MAIL FROM:<a@b.test>`: the connection's number, then the line.
     pub fn commands(&self) -> Vec<String> {
         lock(&self.shared.commands).clone()
+    }
+
+    /// Every recipient named so far, with the time of the MAIL that began its transaction.
+    pub fn transactions(&self) -> Vec<(SystemTime, String)> {
+        lock(&self.shared.transactions).clone()
+    }
+
+    /// Transactions begun so far.
+    pub fn mails(&self) -> usize {
+        self.shared.mails.load(Ordering::SeqCst)
     }
 
     /// How many commands began with `verb`.

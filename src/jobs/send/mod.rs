@@ -17,7 +17,7 @@ use crate::model::channel::ChannelKind;
 use crate::model::delivery::{DeliveryState, Message, Outcome};
 use crate::pipeline::deliver;
 use crate::store::deliveries::{self, Begun, Claimed, Finished};
-use crate::store::{StoreError, outbox};
+use crate::store::{StoreError, leftovers, outbox};
 use queue::{Choice, Shared, next};
 
 /// How long a claim is held before its try begins: what a crash leaves unsent is taken up again this soon.
@@ -28,6 +28,9 @@ const LEASE: Duration = Duration::from_secs(30 * 60);
 /// How long a sender waits for a letter's turn; for longer, the letter is put off. Eight letters of a claim must not
 /// outwait it.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// No letter waits, or is held, for longer: what does was queued by a clock that ran ahead and was set back since.
+const FARTHEST: Duration = Duration::from_secs(3 * 86_400);
 
 /// What a pass over the outbox gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +52,10 @@ pub struct Sent {
 /// # Errors
 /// Fails where the database does; what was claimed then returns by its lease.
 pub async fn run_once(context: &Context, stop: &watch::Receiver<bool>) -> Result<Sent, StoreError> {
+    let (now, farthest) = (context.clock.now(), context.clock.now().plus(FARTHEST));
+    if context.store.read(move |tx| leftovers::is_far(tx, farthest)).await? {
+        context.store.write(move |tx| leftovers::bring_near(tx, farthest, now)).await?;
+    }
     match breaker::gate(context).await? {
         Gate::Open => {}
         Gate::Shut(reason) => return by_web(context, stop, Sent { relay_down: Some(reason), ..Sent::default() }).await,
@@ -163,8 +170,7 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
             return Ok(sent);
         }
         let begun = record(&context, over.take(), claimed.clone()).await?;
-        let (Some(claimed), Some(letter), Some(Begun::Go { attempt, after_lost_try })) = (claimed, letter, begun)
-        else {
+        let (Some(claimed), Some(letter), Some(Begun::Go { attempt, .. })) = (claimed, letter, begun) else {
             continue;
         };
         let outcome = match &letter {
@@ -176,7 +182,7 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
             sent.relay_down.get_or_insert_with(|| reason.clone());
         }
         let gone = matches!(outcome, Outcome::Gone { .. });
-        let finished = judge(&context, &claimed, outcome, attempt, after_lost_try);
+        let finished = judge(&context, &claimed, outcome, attempt);
         match finished.state {
             DeliveryState::Sent => sent.sent += 1,
             DeliveryState::Dead => sent.dead += 1,
@@ -237,7 +243,7 @@ async fn record(context: &Context, over: Option<Over>, next: Option<Claimed>) ->
         .await
 }
 
-fn judge(context: &Context, claimed: &Claimed, outcome: Outcome, attempt: i64, after_lost_try: bool) -> Finished {
+fn judge(context: &Context, claimed: &Claimed, outcome: Outcome, attempt: i64) -> Finished {
     let since = claimed.requeued_at.unwrap_or(claimed.created_at);
     // A relay that is down says nothing of the letter: the try does not count, but the letter stands back for others.
     let uncounted = matches!(outcome, Outcome::Later { relay_down: true, .. });
@@ -254,7 +260,7 @@ fn judge(context: &Context, claimed: &Claimed, outcome: Outcome, attempt: i64, a
         detail: verdict.detail,
         state: verdict.state,
         due: verdict.due,
-        ambiguous: i64::from(verdict.ambiguous) + i64::from(after_lost_try),
+        ambiguous: i64::from(verdict.ambiguous),
         uncounted,
     }
 }

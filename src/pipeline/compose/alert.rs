@@ -46,6 +46,8 @@ pub struct View {
     aliases: String,
     sources: Vec<Link>,
     sources_more: usize,
+    /// Who else says something here: the plain part has no other place for an address that HTML links to.
+    further: Vec<Link>,
     quote: Option<Quote>,
     published: String,
     first_seen: String,
@@ -105,26 +107,29 @@ pub fn view(input: &Alert<'_>, listed: usize) -> View {
     let subject = subject(input, &platforms);
     let platforms_more = platforms.len().saturating_sub(listed);
     platforms.truncate(listed);
+    let what = Some(context::what(content, input.name)).filter(|what| !what.text.contains(&content.title));
+    let touches = context::touches(content, input.name);
+    let (exploited, severity) = (context::exploited(content), context::how_bad(content));
+    let sources: Vec<Link> = content.references.iter().take(listed).map(source).collect();
+    let said_by = what.iter().chain(&exploited).chain(&severity).chain(&touches);
     View {
         subject,
         preheader: cut(&preheader(content, &title), 100),
         ground: band(content),
         changes: if input.event.kind == EventKind::Published { vec![] } else { reasons(&input.event.reasons) },
         badges: badges(content),
-        what: Some(context::what(content, input.name))
-            .filter(|what| !what.text.contains(&content.title))
-            .as_ref()
-            .map(said),
-        exploited: context::exploited(content).iter().map(said).collect(),
-        severity: context::how_bad(content).iter().map(said).collect(),
-        versions: context::touches(content, input.name).iter().filter(|line| line.by.is_some()).map(said).collect(),
+        further: further(said_by, &sources),
+        what: what.as_ref().map(said),
+        exploited: exploited.iter().map(said).collect(),
+        severity: severity.iter().map(said).collect(),
+        versions: touches.iter().filter(|line| line.by.is_some()).map(said).collect(),
         steps: steps(content, &mine),
         touched_more: platforms_more,
         touched: platforms,
         cves: cves(content, listed),
         cves_more: content.cves.len().saturating_sub(listed),
         aliases: list(&content.aliases.iter().map(|id| cut(id, 60)).collect::<Vec<_>>(), 8),
-        sources: content.references.iter().take(listed).map(source).collect(),
+        sources,
         sources_more: content.references.len().saturating_sub(listed),
         quote: quote(content),
         published: content.published.map_or_else(String::new, |then| at(then, &zone, "%-d %b %Y")),
@@ -265,6 +270,18 @@ fn said(line: &Line) -> Said {
     let by = line.by.as_ref();
     let url = by.and_then(|by| link(&by.url)).map_or_else(String::new, |(address, _)| address);
     Said { text: cut(&line.text, SAID), source: by.map_or_else(String::new, |by| cut(&by.name, 80)), url }
+}
+
+/// The pages of those who say `lines` that are not among `sources`, each once.
+fn further<'a>(lines: impl Iterator<Item = &'a Line>, sources: &[Link]) -> Vec<Link> {
+    let mut further: Vec<Link> = Vec::new();
+    for by in lines.filter_map(|line| line.by.as_ref()) {
+        let Some((url, host)) = link(&by.url) else { continue };
+        if !sources.iter().chain(&further).any(|known| known.url == url) {
+            further.push(Link { name: cut(&by.name, 80), url, host });
+        }
+    }
+    further
 }
 
 /// What the sources say to do, each with who says it.

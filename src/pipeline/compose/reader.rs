@@ -158,7 +158,7 @@ pub fn wanted(wish: &Wish, name: &dyn Fn(&PlatformId) -> String) -> Vec<String> 
         lines.push(format!("A mail at once: {}{quiet}", floor(wish.floor)));
     }
     let digest = &wish.digest;
-    let (at, zone) = (digest.at.strftime("%H:%M"), &digest.timezone);
+    let (at, zone) = (digest.at.strftime("%H:%M"), cut(&digest.timezone, 60));
     match digest.every {
         DigestEvery::None => {}
         DigestEvery::Daily => lines.push(format!("A digest every day at {at} ({zone})")),

@@ -6,6 +6,8 @@ mod postgres;
 #[cfg(feature = "postgres")]
 mod postgres_tls;
 mod sqlite;
+#[cfg(debug_assertions)]
+mod stop;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -57,6 +59,15 @@ pub(super) async fn open(location: Location) -> Result<Arc<dyn Engine>, StoreErr
         }
     });
     opened.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+}
+
+#[cfg(debug_assertions)]
+use stop::committing;
+
+/// Commits.
+#[cfg(not(debug_assertions))]
+fn committing<T>(commit: impl FnOnce() -> T) -> T {
+    commit()
 }
 
 /// Runs a unit; a panic in it becomes an error.

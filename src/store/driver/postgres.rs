@@ -15,7 +15,7 @@ use postgres::{Client, Config, Statement, Transaction};
 use tokio::sync::Semaphore;
 
 use super::postgres_tls::Tls;
-use super::{Connection, Done, Engine, FullText, Unit, full_text, guarded};
+use super::{Connection, Done, Engine, FullText, Unit, committing, full_text, guarded};
 use crate::store::{Row, StoreError, Value, migrate};
 
 /// Most connections at a time.
@@ -178,7 +178,8 @@ fn in_transaction(pooled: &mut Pooled, writes: bool, unit: &Unit) -> Result<(), 
     }
     let mut transaction = builder.start().map_err(|error| failed("BEGIN", &error))?;
     guarded(unit, &mut Open { transaction: &mut transaction, statements })?;
-    transaction.commit().map_err(|error| failed("COMMIT", &error))
+    let commit = || transaction.commit().map_err(|error| failed("COMMIT", &error));
+    if writes { committing(commit) } else { commit() }
 }
 
 /// A connection within a transaction.

@@ -14,7 +14,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection as Sqlite3, ErrorCode, ToSql, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::{Connection, Done, Engine, FullText, Unit, full_text, guarded};
+use super::{Connection, Done, Engine, FullText, Unit, committing, full_text, guarded};
 use crate::store::{Row, StoreError, Value, migrate};
 
 /// The first SQLite without the WAL-reset bug (sqlite.org/wal.html#walresetbug).
@@ -225,7 +225,7 @@ fn write_group(connection: &Sqlite3, group: Vec<Job>, commits: &AtomicU64) -> An
 
 /// Commits, or undoes what is `lost` or cannot be committed.
 fn end(connection: &Sqlite3, lost: Option<StoreError>) -> Result<(), StoreError> {
-    let kept = lost.map_or_else(|| command(connection, "COMMIT"), Err);
+    let kept = lost.map_or_else(|| committing(|| command(connection, "COMMIT")), Err);
     if kept.is_err() && !connection.is_autocommit() {
         // Where even this fails, so does the next BEGIN, and whoever asked hears of it.
         let _ = command(connection, "ROLLBACK");

@@ -2,7 +2,7 @@
 
 use super::{Subscription, get};
 use crate::model::clock::Timestamp;
-use crate::store::{StoreError, Tx};
+use crate::store::{Row, StoreError, Tx};
 
 const DUE: &str = "SELECT s.id, s.digest_cut, s.digest_due, s.digest_period FROM subscriptions s
      WHERE s.active AND s.digest_due <= $1 ORDER BY s.digest_due, s.id LIMIT CAST($2 AS BIGINT)";
@@ -10,6 +10,12 @@ const DUE: &str = "SELECT s.id, s.digest_cut, s.digest_due, s.digest_period FROM
 const CUT: &str =
     "UPDATE subscriptions SET digest_cut = $3, digest_due = $4, digest_period = $5 WHERE id = $1 AND digest_cut = $2
      AND digest_due IS NOT DISTINCT FROM $6";
+
+const AHEAD: &str = "SELECT s.id, s.digest_cut, s.digest_due, s.digest_period FROM subscriptions s
+     WHERE s.active AND s.digest_due > $1 AND (s.digest = 'daily' OR s.digest_due > $2) AND s.id > $3
+     ORDER BY s.id LIMIT CAST($4 AS BIGINT)";
+
+const TOLD: &str = "SELECT 1 FROM deliveries WHERE id = $1";
 
 /// When the next digest is due, and the local date that names its period.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,10 +44,31 @@ pub struct DueDigest {
 /// # Errors
 /// Fails where the database does.
 pub fn due_digests(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<DueDigest>, StoreError> {
-    let mut due = Vec::new();
-    for row in tx.query(DUE, &[now.into(), limit.into()])? {
+    let rows = tx.query(DUE, &[now.into(), limit.into()])?;
+    planned(tx, &rows)
+}
+
+/// Digests that are planned for later than `daily` where they come every day, and than `weekly` otherwise; by id, those
+/// beyond `beyond`, at most `limit`.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn digests_after(
+    tx: &mut Tx<'_>,
+    daily: Timestamp,
+    weekly: Timestamp,
+    beyond: &str,
+    limit: i64,
+) -> Result<Vec<DueDigest>, StoreError> {
+    let rows = tx.query(AHEAD, &[daily.into(), weekly.into(), beyond.into(), limit.into()])?;
+    planned(tx, &rows)
+}
+
+fn planned(tx: &mut Tx<'_>, rows: &[Row]) -> Result<Vec<DueDigest>, StoreError> {
+    let mut planned = Vec::new();
+    for row in rows {
         if let Some(subscription) = get(tx, &row.text(0)?)? {
-            due.push(DueDigest {
+            planned.push(DueDigest {
                 subscription,
                 cut: row.int(1)?,
                 due: row.time(2)?,
@@ -49,7 +76,21 @@ pub fn due_digests(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<Du
             });
         }
     }
-    Ok(due)
+    Ok(planned)
+}
+
+/// The delivery that is a subscription's one digest of a period.
+#[must_use]
+pub fn digest_id(subscription: &str, period: &str) -> String {
+    format!("digest-{period}-{subscription}")
+}
+
+/// Whether the period of `digest` has had its digest already.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn is_told(tx: &mut Tx<'_>, digest: &DueDigest) -> Result<bool, StoreError> {
+    Ok(tx.query_one(TOLD, &[digest_id(&digest.subscription.id, &digest.period).into()])?.is_some())
 }
 
 /// Where an active subscription's next digest begins: the last event that an earlier one covered.

@@ -17,7 +17,7 @@ mod service;
 pub use addresses::{
     address, blank, blank_deliveries, blank_members, ended, ever_of_address, has_secret, prune_pending, recipient,
 };
-pub use digests::{DueDigest, NextDigest, cut_digest, digest_cut, due_digests};
+pub use digests::{DueDigest, NextDigest, cut_digest, digest_cut, digest_id, digests_after, due_digests, is_told};
 pub use service::{HEARTBEAT, OPERATOR, set_service};
 
 const COLUMNS: &str =

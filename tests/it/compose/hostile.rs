@@ -3,7 +3,7 @@
 use super::*;
 
 /// Markup, template tags, header injection, bidirectional controls and plain noise.
-fn foreign() -> impl Strategy<Value = String> {
+pub(super) fn foreign() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         "\\PC{0,400}",
@@ -20,7 +20,7 @@ fn foreign() -> impl Strategy<Value = String> {
     ]
 }
 
-fn address() -> impl Strategy<Value = String> {
+pub(super) fn address() -> impl Strategy<Value = String> {
     prop_oneof![
         foreign(),
         Just("javascript:alert(1)".to_owned()),
@@ -31,7 +31,7 @@ fn address() -> impl Strategy<Value = String> {
 }
 
 prop_compose! {
-    fn advisory()(text in prop::collection::vec(foreign(), 12), url in address(), severity in 0..5usize, flags in any::<[bool; 4]>())
+    pub(super) fn advisory()(text in prop::collection::vec(foreign(), 12), url in address(), severity in 0..5usize, flags in any::<[bool; 4]>())
         -> Content {
         let ranks = [Severity::Unknown, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
         Content {
@@ -165,7 +165,7 @@ proptest! {
     }
 }
 
-fn composer() -> &'static Composer {
+pub(super) fn composer() -> &'static Composer {
     static COMPOSER: std::sync::OnceLock<Composer> = std::sync::OnceLock::new();
     COMPOSER.get_or_init(|| Composer::new().unwrap())
 }

@@ -1,5 +1,6 @@
 //! What the server is told to do wrong.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where in the dialog a rule applies.
@@ -19,6 +20,8 @@ pub enum Phase {
     Body,
     /// After the final dot.
     Dot,
+    /// After the answer to the final dot has been sent.
+    Answered,
     Rset,
     Noop,
     Quit,
@@ -41,11 +44,27 @@ pub enum Act {
     Stall,
     /// Behaves, but only after this long.
     Wait(Duration),
+    /// Calls this, then behaves.
+    Call(Call),
+}
+
+/// Something to do at a moment of the dialog.
+#[derive(Clone)]
+pub struct Call(pub(super) Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Call")
+    }
 }
 
 impl Act {
     pub fn say(reply: impl AsRef<[u8]>) -> Self {
         Self::Say(reply.as_ref().to_vec())
+    }
+
+    pub fn call(what: impl Fn() + Send + Sync + 'static) -> Self {
+        Self::Call(Call(Arc::new(what)))
     }
 
     pub fn say_and_close(reply: impl AsRef<[u8]>) -> Self {
@@ -165,7 +184,8 @@ pub(super) struct Moment<'a> {
 impl Script {
     /// The act of the first rule that fits; its count goes down.
     pub(super) fn find(&mut self, now: &Moment<'_>) -> Option<Act> {
-        let is_command = !matches!(now.phase, Phase::Connect | Phase::Greeting | Phase::Body | Phase::Dot);
+        let is_command =
+            !matches!(now.phase, Phase::Connect | Phase::Greeting | Phase::Body | Phase::Dot | Phase::Answered);
         let rule = self.rules.iter_mut().find(|rule| {
             (rule.phase == now.phase || (rule.phase == Phase::Any && is_command))
                 && rule.left > 0

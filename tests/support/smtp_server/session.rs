@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
@@ -27,6 +27,7 @@ pub(super) struct Session {
     transactions: usize,
     mail: usize,
     accepted: usize,
+    begun: SystemTime,
 }
 
 /// What the rules decided: the reply to send (`None`: the normal one).
@@ -49,6 +50,7 @@ impl Session {
             transactions: 0,
             mail: 0,
             accepted: 0,
+            begun: SystemTime::UNIX_EPOCH,
         }
     }
 
@@ -179,6 +181,7 @@ impl Session {
         self.forget();
         self.transactions += 1;
         self.mail = self.shared.mails.fetch_add(1, Ordering::SeqCst) + 1;
+        self.begun = SystemTime::now();
         let decision = self.decide(Phase::Mail).await?;
         let signed_in = self.user.is_some() || lock(&self.shared.script).auth.is_none();
         let normal = if signed_in { "250 2.1.0 ok" } else { "530 5.7.0 sign in first" };
@@ -190,6 +193,7 @@ impl Session {
 
     async fn rcpt(&mut self, line: &str) -> io::Result<()> {
         self.to.push(path(line));
+        lock(&self.shared.transactions).push((self.begun, path(line)));
         let decision = self.decide(Phase::Rcpt).await?;
         let normal = if self.from.is_some() { "250 2.1.5 ok" } else { "503 5.5.1 MAIL first" };
         if !self.reply_is_positive(decision, normal).await? {
@@ -230,6 +234,7 @@ impl Session {
             self.accepted += 1;
         }
         self.reply(decision, &format!("250 2.0.0 queued as {number}")).await?;
+        self.decide(Phase::Answered).await?;
         self.forget();
         let close_after = lock(&self.shared.script).close_after;
         if close_after.is_some_and(|limit| self.accepted >= limit) { Err(closed()) } else { Ok(()) }
@@ -269,6 +274,10 @@ impl Session {
             Act::DropAccepted => Err(io::ErrorKind::ConnectionAborted.into()),
             Act::Wait(time) => {
                 tokio::time::sleep(time).await;
+                Ok(None)
+            }
+            Act::Call(call) => {
+                (call.0)();
                 Ok(None)
             }
             Act::Stall => {
