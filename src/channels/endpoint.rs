@@ -13,6 +13,9 @@ use crate::http::{Answer, Client, Post, PostError, origin};
 use crate::model::channel::{Brief, Endpoint};
 use crate::model::delivery::{Message, Outcome};
 
+/// Longest address that can be entered.
+const LONGEST: usize = 2_000;
+
 /// How one kind of receiver wants to be told.
 pub trait Form: Send + Sync {
     /// The lowercase word that names the channel.
@@ -88,6 +91,17 @@ pub(super) fn address(written: &str) -> Result<Url, String> {
         "https" | "http" if url.host_str().is_some_and(|host| !host.is_empty()) => Ok(url),
         _ => Err("the address to deliver to must begin with https://".to_owned()),
     }
+}
+
+/// Whether somebody may enter `url`: what would fail on every delivery is said at once.
+pub(super) fn enterable(url: &Url) -> Result<(), String> {
+    if url.as_str().len() > LONGEST {
+        return Err(format!("the address to deliver to is longer than {LONGEST} characters"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the address to deliver to carries a user name or password; remove them".to_owned());
+    }
+    Ok(())
 }
 
 /// `body` as JSON: the same bytes for the same values.

@@ -113,9 +113,10 @@ impl fmt::Debug for Channels {
 /// Says what is wrong with the address or the secret, and shows neither.
 pub fn checked(kind: ChannelKind, endpoint: Endpoint) -> Result<Endpoint, String> {
     let url = endpoint::address(&endpoint.url)?;
+    endpoint::enterable(&url)?;
     match (kind, &endpoint.secret) {
         (ChannelKind::Webhook, Some(secret)) => webhook::keys(secret).map(drop)?,
-        (ChannelKind::Ntfy, _) => ntfy::topic(&url).map(drop)?,
+        (ChannelKind::Ntfy, token) => ntfy::enterable(&url, token.as_deref())?,
         _ => {}
     }
     Ok(Endpoint { url: url.into(), ..endpoint })

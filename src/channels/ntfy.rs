@@ -54,6 +54,24 @@ pub fn topic(address: &Url) -> Result<(Url, String), String> {
     Ok((root, topic.to_owned()))
 }
 
+/// Whether somebody may enter this address of a topic and this token.
+///
+/// # Errors
+/// Says what is wrong, and shows neither.
+pub(super) fn enterable(address: &Url, token: Option<&str>) -> Result<(), String> {
+    topic(address)?;
+    // Publishing goes to the server's root, where `?auth=` would be lost without a word.
+    if address.query().is_some() {
+        return Err("the address of an ntfy topic ends with the topic; give an access token as the secret".to_owned());
+    }
+    match token {
+        Some(token) if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err("an access token of ntfy looks like tk_ and letters and digits, without spaces".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The body that tells `brief` to the subscribers of `topic`.
 #[must_use]
 pub fn body(brief: &Brief, topic: &str) -> Vec<u8> {

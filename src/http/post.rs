@@ -211,11 +211,22 @@ fn excerpt(body: &[u8], post: &Post) -> String {
     }
     let (path, query) = (post.url.path(), post.url.query().unwrap_or_default());
     let keys = post.headers.iter().flat_map(|(_, value)| value.split(' '));
-    let tokens = path.split('/').chain(query.split(['&', '='])).chain(keys).filter(|part| part.len() >= TOKEN);
-    for token in tokens {
-        text = text.replace(token, "...");
+    for part in path.split('/').chain(query.split(['&', '='])).chain(keys).filter(|part| part.len() >= TOKEN) {
+        text = text.replace(part, "...");
+        // A receiver may repeat it as it has read it.
+        let read = decoded(part);
+        if read != part && read.len() >= TOKEN {
+            text = text.replace(&read, "...");
+        }
     }
     truncate(&text, EXCERPT)
+}
+
+/// A part of an address without its percent signs.
+fn decoded(part: &str) -> String {
+    // In a form, a plus sign would be a space; here it is itself.
+    let form = part.replace('+', "%2B");
+    url::form_urlencoded::parse(form.as_bytes()).map(|(text, _)| text).collect()
 }
 
 #[cfg(test)]
@@ -233,6 +244,8 @@ mod tests {
         let said = excerpt(b"no hook\r\n at /services/T0000/aBcDeFgHiJ?sig=0123456789 for tk_secret99", &post);
         assert_eq!(said, "no hook at /.../T0000/...?sig=... for ...");
         assert_eq!(excerpt(b" <!doctype html><p>404", &post), "");
+        let encoded = self::post("https://hooks.example/a%2Bb%2Fsecret?sig=x+y%3Dz1234");
+        assert_eq!(excerpt(b"no a+b/secret, no a%2Bb%2Fsecret, no x+y=z1234", &encoded), "no ..., no ..., no ...");
         assert_eq!(excerpt(&[b'a'; 10_000], &post).chars().count(), EXCERPT);
     }
 

@@ -276,11 +276,17 @@ fn an_endpoint_is_checked_when_it_is_entered() {
     assert_eq!(written.url, "https://hooks.slack.com/");
     assert!(checked(ChannelKind::Webhook, endpoint("https://x.example/h", Some(SECRET))).is_ok());
     assert!(checked(ChannelKind::Webhook, endpoint("https://x.example/h", None)).is_ok());
+    assert!(checked(ChannelKind::Ntfy, endpoint("https://ntfy.example/noc", Some("tk_AgQdq7mVBoFD37zQVN29"))).is_ok());
+    let long = format!("https://hooks.example/{}", "a".repeat(2_000));
     for (kind, url, secret) in [
         (ChannelKind::Webhook, "https://x.example/h", Some("hunter2")),
         (ChannelKind::Ntfy, "https://ntfy.example/", None),
         (ChannelKind::Teams, "mailto:a@b.example", None),
         (ChannelKind::Teams, "x.example/h", None),
+        (ChannelKind::Slack, "https://user:hunter2@hooks.example/h", None),
+        (ChannelKind::Slack, long.as_str(), None),
+        (ChannelKind::Ntfy, "https://ntfy.example/noc?auth=hunter2", None),
+        (ChannelKind::Ntfy, "https://ntfy.example/noc", Some("tk_hunter2\nX: y")),
     ] {
         let said = checked(kind, endpoint(url, secret)).unwrap_err();
         assert!(!said.contains("hunter2"), "{said}");
