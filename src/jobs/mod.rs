@@ -21,6 +21,7 @@ pub mod letters;
 pub mod verp;
 pub mod breaker;
 pub mod send;
+mod wanted;
 pub mod walk;
 pub mod digest;
 pub mod watch;

@@ -13,6 +13,7 @@ use super::Context;
 use super::breaker::{self, Gate};
 use super::hold::{self, Rule};
 use super::letters::{self, Letter};
+use super::wanted;
 use crate::model::delivery::{DeliveryState, Message, Outcome};
 use crate::pipeline::deliver;
 use crate::store::deliveries::{self, Begun, Claimed, Finished};
@@ -158,8 +159,12 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
             continue;
         };
         let outcome = match &letter {
-            Ok(message) => context.channel.send(message).await,
-            Err(reason) => Outcome::Never { reason: format!("the letter could not be composed: {reason}") },
+            Ok(message) => wanted::send(&context, &claimed, message).await,
+            Err(reason) => Some(Outcome::Never { reason: format!("the letter could not be composed: {reason}") }),
+        };
+        let Some(outcome) = outcome else {
+            ended = Some((claimed, wanted::left(attempt, after_lost_try, context.clock.now())));
+            continue;
         };
         if let Outcome::Later { reason, relay_down: true, .. } = &outcome {
             shared.relay_down.store(true, Ordering::SeqCst);
