@@ -5,8 +5,9 @@
 //! is no HTML, which they show badly, and the text begins with `Key: value` lines by which their rules can sort.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Channel, Closing, Sending, words};
+use super::{Asking, Channel, Closing, Sending, Wanted, words};
 use crate::model::channel::Brief;
 use crate::model::delivery::Message;
 
@@ -30,6 +31,17 @@ impl Channel for Ticket {
 
     fn send<'a>(&'a self, message: &'a Message) -> Sending<'a> {
         Box::pin(async move { self.mail.send(&plain(message)).await })
+    }
+
+    fn send_while<'a>(&'a self, message: &'a Message, wanted: &'a Wanted<'a>) -> Sending<'a> {
+        Box::pin(async move {
+            let (plain, wanted) = (plain(message), || -> Asking<'_> { wanted() });
+            self.mail.send_while(&plain, &wanted).await
+        })
+    }
+
+    fn turn(&self, message: &Message) -> Option<Duration> {
+        self.mail.turn(message)
     }
 
     fn close<'a>(&'a self) -> Closing<'a> {

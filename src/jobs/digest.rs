@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::{Context, route};
+use crate::config::sources::Source;
 use crate::model::audience::{DigestEvery, DigestSchedule};
 use crate::model::clock::Timestamp;
 use crate::model::health::HealthState;
@@ -19,6 +20,8 @@ use crate::store::{StoreError, Tx, counters, deliveries, events, sources, subscr
 
 /// Recipients whose digest is cut in one transaction.
 const BATCH: i64 = 100;
+/// A source that was to be read so long ago, and was not, says nothing any more.
+const OVERDUE: Duration = Duration::from_secs(86_400);
 /// A digest that is planned further ahead than this was planned by a clock that was wrong, or by a wish since changed.
 const FARTHEST: [Duration; 2] = [Duration::from_secs(46 * 3_600), Duration::from_secs(8 * 86_400)];
 
@@ -170,14 +173,30 @@ fn period(every: DigestEvery) -> Duration {
     Duration::from_secs(days * 86_400)
 }
 
-/// The enabled sources that were tried and cannot be read now, or are silent for longer than is normal for them.
+/// A source that nobody has looked at, or not for long: it says nothing, and that is no good news.
+fn unread(source: &Source, last: Option<Timestamp>) -> Failed {
+    let detail = match last {
+        Some(_) => "it has not been read since; this program was not running, or has only just begun again",
+        None => "it has not been read yet",
+    };
+    Failed { name: source.name.clone(), since: last, detail: detail.to_owned() }
+}
+
+/// The enabled sources that cannot be read now, have not been read lately, or are silent for longer than is normal for
+/// them.
 fn failed_sources(tx: &mut Tx<'_>, context: &Context) -> Result<Vec<Failed>, StoreError> {
     let now = context.clock.now();
     let health = sources::all(tx)?;
     let watched = context.sources.iter().filter(|source| source.enabled && !route::stands_by(source, &health));
     Ok(watched
         .filter_map(|source| {
-            let health = health.iter().find(|health| health.source == source.id)?;
+            let Some(health) = health.iter().find(|health| health.source == source.id) else {
+                return Some(unread(source, None));
+            };
+            let overdue = health.next_due.is_some_and(|due| due.plus(OVERDUE) < now);
+            if health.state == HealthState::New || (health.state.sees() && overdue) {
+                return Some(unread(source, health.last_success));
+            }
             let standing = health.standing(true, source.silent_days, now);
             (standing.weight() >= 2).then(|| Failed {
                 name: source.name.clone(),

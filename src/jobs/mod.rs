@@ -22,6 +22,7 @@ pub mod verp;
 pub mod breaker;
 mod owner;
 pub mod send;
+mod wanted;
 pub mod walk;
 pub mod digest;
 pub mod watch;

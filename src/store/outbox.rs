@@ -19,6 +19,10 @@ const REQUEUE: &str = "UPDATE deliveries SET state = 'queued', due_at = $2, requ
 const POSTPONE: &str = "UPDATE deliveries SET state = 'queued', due_at = $3, lease_holder = NULL, lease_until = NULL
      WHERE id = $1 AND fence = $2 AND state = 'sending'";
 
+// The same as is asked when a try is recorded.
+const IS_WANTED: &str = "SELECT 1 FROM deliveries d JOIN subscriptions s ON s.id = d.subscription
+     WHERE d.id = $1 AND d.fence = $2 AND d.state = 'sending' AND (s.active OR (d.kind = 'confirm' AND s.ended <> 'erased'))";
+
 const DROP: &str = "UPDATE deliveries SET state = 'suppressed', finished_at = $2, detail = 'dropped by ' || CAST($3 AS TEXT), fence = fence + 1
      WHERE id = $1 AND state IN ('queued', 'dead')";
 
@@ -71,6 +75,14 @@ pub fn requeue(tx: &mut Tx<'_>, id: Option<&str>, now: Timestamp) -> Result<u64,
 /// Fails where the database does.
 pub fn postpone(tx: &mut Tx<'_>, claimed: &Claimed, until: Timestamp) -> Result<(), StoreError> {
     tx.execute(POSTPONE, &[claimed.id.as_str().into(), claimed.fence.into(), until.into()]).map(drop)
+}
+
+/// Whether the recipient of a delivery whose try has begun has not left since, and nobody else has taken it over.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn is_wanted(tx: &mut Tx<'_>, claimed: &Claimed) -> Result<bool, StoreError> {
+    tx.query_one(IS_WANTED, &[claimed.id.as_str().into(), claimed.fence.into()]).map(|row| row.is_some())
 }
 
 /// Gives up a letter that waits or is dead. False where it is neither.

@@ -5,6 +5,8 @@
 //! - `killed`: an ingest is killed at random points; what is stored and mailed is what an undisturbed run gives. 20 rounds.
 //! - `campaign`: a program with subscribers is killed at random, at each step of a mail and before and after commits, while
 //!   the relay misbehaves and people leave; then a checker compares the relay's log with the database. 30 rounds.
+//! - `sink`: the same against postfix's `smtp-sink`, 6 rounds; it skips where that is missing (`POSTFIX` names its folder).
+//! - `leaving`: who leaves while the relay lets us wait is mailed nothing. `silence`: quiet is never taken for blind.
 //!
 //! `RATTLEWATCH_ROUNDS=1000 cargo test --release --test promises campaign` plays a thousand rounds; a release build has no hook
 //! to stop at a commit, so kills at commits need a debug build. Each fault names the `RATTLEWATCH_SEED` that repeats its
@@ -18,6 +20,9 @@ mod support;
 mod campaign;
 mod digests;
 mod killed;
+mod leaving;
+mod silence;
+mod sink;
 
 /// What repeats the random choices of a run: `RATTLEWATCH_SEED`, else the clock.
 fn seed() -> u64 {

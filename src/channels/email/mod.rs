@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Channel, Closing, Sending};
+use super::{Channel, Closing, Sending, Wanted};
 use crate::model::address::EmailAddress;
 use crate::model::delivery::{Message, Outcome};
 
@@ -208,7 +208,7 @@ impl Email {
         self.smtp.sign_in().await
     }
 
-    async fn deliver(&self, message: &Message) -> Outcome {
+    async fn deliver(&self, message: &Message, wanted: Option<&Wanted<'_>>) -> Outcome {
         let never = |reason: String| Outcome::Never { reason };
         let to = match EmailAddress::parse(&message.to) {
             Ok(to) => to,
@@ -221,7 +221,7 @@ impl Email {
         };
         let returned = message.returns.envelope_from.as_deref().and_then(|from| EmailAddress::parse(from).ok());
         let from = returned.as_ref().unwrap_or(&self.sender.address);
-        self.smtp.deliver(&smtp::Parcel { from, to: &to, mail: &mail }).await
+        self.smtp.deliver(&smtp::Parcel { from, to: &to, mail: &mail, wanted }).await
     }
 }
 
@@ -231,7 +231,11 @@ impl Channel for Email {
     }
 
     fn send<'a>(&'a self, message: &'a Message) -> Sending<'a> {
-        Box::pin(self.deliver(message))
+        Box::pin(self.deliver(message, None))
+    }
+
+    fn send_while<'a>(&'a self, message: &'a Message, wanted: &'a Wanted<'a>) -> Sending<'a> {
+        Box::pin(self.deliver(message, Some(wanted)))
     }
 
     fn turn(&self, message: &Message) -> Option<Duration> {

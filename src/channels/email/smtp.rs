@@ -13,6 +13,7 @@ use super::connection::{Connection, Fault};
 use super::reply::{self, Step};
 use super::tls::Tls;
 use super::{Phases, SmtpRelay, TlsMode};
+use crate::channels::Wanted;
 use crate::model::address::EmailAddress;
 use crate::model::delivery::Outcome;
 
@@ -40,10 +41,12 @@ struct Idle {
 }
 
 /// What is to be sent.
-pub(super) struct Parcel<'a> {
+pub(super) struct Parcel<'a, 'w> {
     pub from: &'a EmailAddress,
     pub to: &'a EmailAddress,
     pub mail: &'a [u8],
+    /// Asked before the transaction, where something had to be waited for.
+    pub wanted: Option<&'a Wanted<'w>>,
 }
 
 impl Smtp {
@@ -70,7 +73,7 @@ impl Smtp {
     }
 
     /// Sends one mail. Waits for a free connection first, then for at most [`Phases::longest`].
-    pub(super) async fn deliver(&self, parcel: &Parcel<'_>) -> Outcome {
+    pub(super) async fn deliver(&self, parcel: &Parcel<'_, '_>) -> Outcome {
         let Ok(_permit) = self.permits.acquire().await else {
             return Outcome::Later { reason: "mail is being shut down".to_owned(), relay_down: true, wait: None };
         };
@@ -108,7 +111,7 @@ impl Smtp {
     }
 
     /// Runs the transaction; the connection is kept where it can serve again.
-    async fn transact(&self, mut connection: Connection, parcel: &Parcel<'_>) -> Result<Outcome, Fault> {
+    async fn transact(&self, mut connection: Connection, parcel: &Parcel<'_, '_>) -> Result<Outcome, Fault> {
         let result = self.dialog(&mut connection, parcel).await;
         let kept = match &result {
             _ if connection.spoiled => false,
@@ -123,7 +126,7 @@ impl Smtp {
         result
     }
 
-    async fn dialog(&self, connection: &mut Connection, parcel: &Parcel<'_>) -> Result<Outcome, Fault> {
+    async fn dialog(&self, connection: &mut Connection, parcel: &Parcel<'_, '_>) -> Result<Outcome, Fault> {
         let extensions = &connection.extensions;
         if parcel.to.is_international() && !extensions.smtputf8 {
             let reason = format!(
@@ -146,8 +149,17 @@ impl Smtp {
         }
         mail.push_str("\r\n");
 
+        // A new connection may have taken minutes to open, an old one to be reset.
+        let waited = connection.mails == 0 || connection.unfinished;
         if connection.unfinished {
             self.step(connection, Step::Reset, "RSET\r\n").await?;
+            connection.unfinished = false;
+        }
+        if let Some(wanted) = parcel.wanted.filter(|_| waited)
+            && !wanted().await
+        {
+            let reason = "it could not be seen whether the mail is still wanted".to_owned();
+            return Ok(Outcome::Later { reason, relay_down: false, wait: None });
         }
         connection.mails += 1;
         connection.unfinished = true;

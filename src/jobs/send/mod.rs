@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::breaker::{self, Gate};
-use super::{Context, owner};
+use super::{Context, owner, wanted};
 use crate::channels::Channel;
 use crate::model::channel::ChannelKind;
 use crate::model::delivery::{DeliveryState, Message, Outcome};
@@ -175,7 +175,12 @@ async fn work(context: Context, shared: Arc<Shared>, stop: watch::Receiver<bool>
         };
         let outcome = match &letter {
             Ok(message) => send(&context, &claimed, message).await,
-            Err(reason) => Outcome::Never { reason: format!("the letter could not be composed: {reason}") },
+            Err(reason) => Some(Outcome::Never { reason: format!("the letter could not be composed: {reason}") }),
+        };
+        let Some(outcome) = outcome else {
+            let finished = wanted::left(attempt, context.clock.now());
+            over = Some(Over { claimed, finished, sent: false, gone: false });
+            continue;
         };
         shared.heard(&claimed, letter.is_ok(), &outcome, context.clock.now()).await;
         if let Outcome::Later { reason, relay_down: true, .. } = &outcome {
@@ -198,10 +203,12 @@ fn channel<'c>(context: &'c Context, claimed: &Claimed) -> Option<&'c dyn Channe
 }
 
 /// One try by the delivery's own channel.
-async fn send(context: &Context, claimed: &Claimed, message: &Message) -> Outcome {
+///
+/// `None` where its recipient left before anything of it was sent.
+async fn send(context: &Context, claimed: &Claimed, message: &Message) -> Option<Outcome> {
     match channel(context, claimed) {
-        Some(channel) => channel.send(message).await,
-        None => Outcome::Never { reason: format!("'{}' is no channel that this version knows", claimed.channel) },
+        Some(channel) => wanted::send(context, channel, claimed, message).await,
+        None => Some(Outcome::Never { reason: format!("'{}' is no channel that this version knows", claimed.channel) }),
     }
 }
 
