@@ -117,8 +117,9 @@ async fn what_was_last_read_weeks_ago_is_not_said_to_be_quiet() {
     slept.run();
     let weeks_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(21 * 24);
     let database = rusqlite::Connection::open(slept.folder().join("data/rattlewatch.db")).unwrap();
+    // As a program that was off for three weeks leaves it: what was to be read then was not.
     let changed = database.execute(
-        "UPDATE sources SET last_success = ?1, last_attempt = ?1 WHERE id = 'cert'",
+        "UPDATE sources SET last_success = ?1, last_attempt = ?1, next_due = ?1 WHERE id = 'cert'",
         [weeks_ago.as_microsecond()],
     );
     assert_eq!(changed.unwrap(), 1);
