@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement may stop at a surprise")]
 
+mod postfix;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -211,12 +212,16 @@ fn letters() {
     );
 }
 
-/// The weekly digests of many people, cut, composed and written to files by the program.
+/// The weekly digests of many people: cut, composed and sent to postfix's `smtp-sink`, or into files where there is none.
 fn digests(runtime: &tokio::runtime::Runtime) {
     let web = runtime.block_on(HttpServer::start());
     web.route("/feed", Reply::ok("application/rss+xml", rss(&[("1", "Nothing", "Nothing.")])));
     let mut program = Program::new();
     program.sources(&[("cert", "feed", &web.url("/feed"))]);
+    let sink = postfix::folder().map(|folder| postfix::Sink::start(&folder));
+    if let Some(sink) = &sink {
+        program.set("RATTLEWATCH_SMTP_URL", &format!("smtp://127.0.0.1:{}", sink.port));
+    }
     program.run();
     let location = Location::Sqlite(program.folder().join("data/rattlewatch.db"));
     runtime.block_on(async {
@@ -242,22 +247,15 @@ fn digests(runtime: &tokio::runtime::Runtime) {
         store.write(work).await.unwrap();
         store.close().await;
     });
-    let before = cpu();
+    let before = postfix::children_cpu();
     let begun = Instant::now();
     let said = program.run();
-    let (wall, cpu) = (begun.elapsed().as_secs_f64(), cpu() - before);
+    let (wall, cpu) = (begun.elapsed().as_secs_f64(), postfix::children_cpu() - before);
     assert_eq!(said["mails"]["sent"], READERS, "{said}");
     println!(
-        "{READERS} digests over {EVENTS} events, about {} each, into files: {cpu:.1} s CPU, {wall:.1} s; {:.2} ms CPU each",
+        "{READERS} digests over {EVENTS} events, about {} each, into {}: {cpu:.1} s CPU, {wall:.1} s; {:.2} ms CPU each",
         EVENTS * 5 / PLATFORMS,
+        if sink.is_some() { "smtp-sink" } else { "files" },
         cpu * 1e3 / READERS as f64
     );
-}
-
-/// Seconds of processor time of the children that have ended.
-fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: f64 = fields[13].parse::<f64>().unwrap() + fields[14].parse::<f64>().unwrap();
-    ticks / rustix::param::clock_ticks_per_second() as f64
 }

@@ -60,9 +60,10 @@ pub(super) async fn serve(
 ) -> anyhow::Result<()> {
     let pages = web::State::new(context.clone(), outbox, stop.clone());
     let mut told = stop.clone();
-    let server = axum::serve(listener, web::router(pages)).with_graceful_shutdown(async move {
-        let _ = told.wait_for(|stop| *stop).await;
-    });
+    let server = axum::serve(listener, web::router(pages).into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move {
+            let _ = told.wait_for(|stop| *stop).await;
+        });
     let server = tokio::spawn(async move { server.await });
     runner::serve(context.clone(), stop).await;
     // A reader that never ends its request must not keep us from stopping.

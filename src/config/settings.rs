@@ -172,8 +172,8 @@ pub struct Settings {
     pub smtp_connections: usize,
     /// Most alerts that one recipient gets one by one within an hour.
     pub burst: usize,
-    /// Whether anybody may ask on a page to be mailed.
-    pub signup: bool,
+    /// Who may do what on the pages.
+    pub web: WebRules,
     /// The sender of mails.
     pub mail_from: Mailbox,
     /// Where answers go; absent: to the sender.
@@ -207,6 +207,17 @@ pub struct Settings {
     /// How it is logged.
     pub log_format: LogFormat,
     shown: Vec<Shown>,
+}
+
+/// Who may do what on the pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WebRules {
+    /// Anybody may ask on a page to be mailed.
+    pub signup: bool,
+    /// Anybody may read what is known.
+    pub public_pages: bool,
+    /// Networks of proxies whose word on a client's address counts.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Settings {
@@ -276,6 +287,8 @@ impl Reader {
         let reply_to = self.value("reply_to", None, values::mailbox);
         let burst = self.value("burst", None, values::count);
         let signup = self.value("signup", None, values::yes);
+        let public_pages = self.value("public_pages", None, values::yes);
+        let trusted_proxies = self.value("trusted_proxies", None, values::networks);
         let dkim_keys = self.value("dkim_keys", None, values::named_files);
         let mail_flow = self.mail_flow(smtp.as_ref());
         let sources = self.value("sources", None, values::file);
@@ -300,7 +313,7 @@ impl Reader {
             smtp: smtp.map(|smtp| Smtp { ca: smtp_ca, ..smtp }),
             smtp_connections: smtp_connections?,
             burst: burst?,
-            signup: signup?,
+            web: WebRules { signup: signup?, public_pages: public_pages?, trusted_proxies: trusted_proxies? },
             mail_from: mail_from?,
             reply_to,
             dkim_keys: dkim_keys.unwrap_or_default(),

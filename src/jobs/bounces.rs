@@ -290,6 +290,22 @@ fn follow(
     suppress(tx, secret, id, (why, &reason), now)
 }
 
+/// Does what follows from a relay's word, while it was mailed, that a recipient's mailbox does not exist: the same as from a
+/// report that comes back later.
+///
+/// # Errors
+/// Fails where the database does.
+pub(super) fn refused(
+    tx: &mut Tx<'_>,
+    secret: &str,
+    subscription: &str,
+    detail: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(subscription) = subscriptions::get(tx, subscription)? else { return Ok(()) };
+    follow(tx, secret, &subscription, Verdict::Hard, detail, now)
+}
+
 /// Ends every subscription of an address that takes no mail or whose reader complained, and keeps lists from bringing it
 /// back. What the settings name is not ended: they would bring it back.
 ///

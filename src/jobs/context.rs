@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::letters;
 use crate::channels::Channels;
-use crate::config::settings::{Heartbeat, MailFlow};
+use crate::config::settings::{Heartbeat, MailFlow, WebRules};
 use crate::config::sources::Source;
 use crate::http::Client;
 use crate::mailbox;
@@ -64,10 +66,12 @@ pub struct Parts {
     pub fetch_concurrency: usize,
     /// Most alerts that one recipient gets one by one within an hour.
     pub burst: usize,
-    /// Whether anybody may ask on a page to be mailed.
-    pub signup: bool,
+    /// Who may do what on the pages.
+    pub web: WebRules,
     /// How many letters are sent at once.
     pub send_concurrency: usize,
+    /// Told when something has been queued, so that the sender looks at once.
+    pub queued: Arc<Notify>,
 }
 
 impl Context {

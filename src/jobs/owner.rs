@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 use url::Url;
 
-use super::audience;
+use super::{audience, bounces};
 use crate::http;
 use crate::model::address::EmailAddress;
 use crate::model::channel::ChannelKind;
@@ -40,8 +40,8 @@ pub(super) struct Failure {
     pub detail: String,
 }
 
-/// Ends a subscription whose endpoint is `gone`, and queues a letter to the owner, where `claimed` went by a channel that
-/// is no mail.
+/// Ends a subscription whose mailbox or endpoint is `gone`; where `claimed` went by a channel that is no mail, queues a
+/// letter to its owner.
 ///
 /// # Errors
 /// Fails where the database does.
@@ -54,7 +54,7 @@ pub(super) fn failed(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     if claimed.channel.parse::<ChannelKind>().map_or(true, ChannelKind::is_mail) {
-        return Ok(());
+        return if gone { bounces::refused(tx, secret, &claimed.subscription, detail, now) } else { Ok(()) };
     }
     let id = claimed.subscription.as_str();
     // Of several tries that hear the same, one tells it; and who has left is told nothing.
@@ -62,6 +62,10 @@ pub(super) fn failed(
     if gone {
         subscriptions::end(tx, id, Ended::Gone, now)?;
         warn!(subscription.id = %id, "Ended {id}: its {} endpoint is gone", claimed.channel);
+    }
+    if subscription.email.is_empty() {
+        warn!(subscription.id = %id, "Nobody is told that {id} fails: its owner asked to be forgotten");
+        return Ok(());
     }
     if is_suppressed(tx, secret, &subscription.email)? {
         warn!(subscription.id = %id, "The owner of {id} is not told that its channel fails: the address is suppressed");

@@ -106,7 +106,7 @@ pub async fn due(context: &Context, now: Timestamp) -> Result<Vec<Source>, Store
 
 /// Works until `stop` turns true, then finishes what is in flight, for at most 20 s.
 pub async fn serve(context: Context, stop: signal::Receiver<bool>) {
-    let wake = Arc::new(Notify::new());
+    let wake = Arc::clone(&context.queued);
     let mut tasks = JoinSet::new();
     tasks.spawn(schedule(context.clone(), stop.clone(), Arc::clone(&wake)));
     tasks.spawn(cut_digests(context.clone(), stop.clone(), Arc::clone(&wake)));

@@ -48,7 +48,7 @@ pub async fn run_once(context: &Context) -> Result<u64, StoreError> {
     // Set before the work, so that two replicas do not both do it, and a failure does not repeat at once.
     let (again, seen) = (now.plus(AGAIN).0.to_string(), due);
     let mine = context.store.write(move |tx| {
-        let known = meta::get(tx, NEXT)?.and_then(|at| at.parse().ok()).map(Timestamp);
+        let known = meta::locked(tx, NEXT)?.parse().ok().map(Timestamp);
         if known != seen {
             return Ok(false);
         }

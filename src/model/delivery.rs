@@ -105,7 +105,7 @@ pub enum Outcome {
         /// What happened, for a person.
         reason: String,
     },
-    /// The receiver says that it takes nothing any more, now or later (410): the endpoint is to be turned off.
+    /// The receiver takes nothing any more, now or later (410, or a mailbox that does not exist): it is not asked again.
     Gone {
         /// What happened, for a person.
         reason: String,

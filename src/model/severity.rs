@@ -43,6 +43,18 @@ impl Severity {
         self as i64
     }
 
+    /// The rating of a storage form; what is none of them is `Unknown`.
+    #[must_use]
+    pub const fn of_rank(rank: i64) -> Self {
+        match rank {
+            1 => Self::Low,
+            2 => Self::Medium,
+            3 => Self::High,
+            4 => Self::Critical,
+            _ => Self::Unknown,
+        }
+    }
+
     /// The lowercase word used in JSON, on screen and in mail.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -77,7 +77,9 @@ static EXPLOITED: LazyLock<Regex> = LazyLock::new(|| {
 
 static NEGATED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:no|not|never|without|unaware|nor|if|could|can|may|might|would|whether|potentially|aucune?|pas)\b[^.\n]{0,80}$",
+        r"(?ix)\b(?:no|not|never|without|unaware|nor|if|whether|aucune?|pas)\b[^.\n]{0,80}$
+          # What may be ends with its clause.
+          | \b(?:could|can|may|might|would|potentially)\b[^.,;\n]{0,80}$",
     )
 });
 

@@ -10,11 +10,11 @@ use crate::model::item::KevFacts;
 use crate::model::tlp::Tlp;
 
 const INSERT: &str = "INSERT INTO advisories (id, number, revision, revised_at, first_seen, title, severity, exploited,
-     public) VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8)";
+     public, dated_at) VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9)";
 
 const UPDATE: &str =
-    "UPDATE advisories SET revision = $2, revised_at = $3, title = $4, severity = $5, exploited = $6, public = $7
-     WHERE id = $1";
+    "UPDATE advisories SET revision = $2, revised_at = $3, title = $4, severity = $5, exploited = $6, public = $7,
+     dated_at = $8 WHERE id = $1";
 
 const REVISION: &str = "INSERT INTO revisions (advisory, number, at, body) VALUES ($1, $2, $3, $4)";
 
@@ -63,6 +63,7 @@ pub fn open(tx: &mut Tx<'_>, number: i64, now: Timestamp, content: &Content) -> 
         content.severity.rank().into(),
         content.exploitation.exploited.into(),
         is_public(content).into(),
+        content.published.unwrap_or(content.first_seen).into(),
     ];
     tx.execute(INSERT, &args)?;
     write_revision(tx, &id, 1, now, content)?;
@@ -88,6 +89,7 @@ pub fn revise(
         content.severity.rank().into(),
         content.exploitation.exploited.into(),
         is_public(content).into(),
+        content.published.unwrap_or(content.first_seen).into(),
     ];
     tx.execute(UPDATE, &args)?;
     tx.execute(UNTAG, &[id.0.as_str().into()])?;

@@ -87,9 +87,14 @@ const PAGE_OF_EVERYTHING: &str =
 
 const KEYS: &str = "SELECT platform FROM event_platforms WHERE seq = $1";
 
-// No more than can matter are counted.
-const SUBSCRIBERS: &str =
-    "SELECT COUNT(*) FROM (SELECT 1 AS one FROM subscriptions WHERE active LIMIT CAST($1 AS BIGINT)) few";
+// How many asked for everything, and how many recipients the events $1 to $2 name, with the last event that is counted. No
+// more than can matter are counted.
+const FOR_EVERYTHING: &str =
+    "SELECT COUNT(*) FROM (SELECT id FROM subscriptions WHERE everything ORDER BY id LIMIT CAST($1 AS BIGINT)) few";
+
+const NAMED: &str = "SELECT COUNT(*), MAX(seq) FROM (
+         SELECT ep.seq AS seq FROM event_platforms ep JOIN subscription_platforms sp ON sp.platform = ep.platform
+         WHERE ep.seq BETWEEN $1 AND $2 ORDER BY ep.seq LIMIT CAST($3 AS BIGINT)) few";
 
 const DONE: &str = "UPDATE events SET fanned_out = TRUE WHERE seq BETWEEN $1 AND $2 AND NOT fanned_out";
 
@@ -145,7 +150,7 @@ pub struct FannedOut {
 }
 
 /// Fans waiting events out, the oldest first, by one page of about `page` recipients. As many events share the page
-/// as surely fit into it, but at least one and at most `most`.
+/// as fit into it, but at least one and at most `most`.
 ///
 /// Page and cursor commit together, and fan-outs run one after the other, so a repeat goes on where the last one
 /// ended; should it ever begin anew, a delivery's id names its event and recipient, and nothing is queued twice.
@@ -157,16 +162,16 @@ pub fn fan_out(tx: &mut Tx<'_>, most: i64, page: i64, now: Timestamp) -> Result<
         return Ok(FannedOut::default());
     }
     counters::next(tx, counters::Counter::Ingest)?;
-    let subscribers = tx.query_one(SUBSCRIBERS, &[page.into()])?.map_or(Ok(0), |row| row.int(0))?;
-    // Fewer than the page holds: nobody is left out. An event with more subscribers than that comes alone.
-    let events = ((page - 1) / subscribers.max(1)).clamp(1, most);
-    let pending = tx.query(PENDING, &[events.into()])?;
+    let everything = tx.query_one(FOR_EVERYTHING, &[page.into()])?.map_or(Ok(0), |row| row.int(0))?;
+    let pending = tx.query(PENDING, &[((page - 1) / everything.max(1)).clamp(1, most).into()])?;
     let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return Ok(FannedOut::default()) };
-    let (from, upto, cursor) = (first.int(0)?, last.int(0)?, first.text(1)?);
-    if subscribers < page && cursor.is_empty() {
+    let (from, last, cursor) = (first.int(0)?, last.int(0)?, first.text(1)?);
+    let fits = if everything < page && cursor.is_empty() { fitting(tx, from, last, page)? } else { None };
+    if let Some(upto) = fits {
         let queued = tx.execute(FAN_OUT_MANY, &[from.into(), upto.into(), now.into()])?;
         tx.execute(DONE, &[from.into(), upto.into()])?;
-        return Ok(FannedOut { queued, more: i64::try_from(pending.len()).unwrap_or(i64::MAX) == events });
+        let more = tx.query_one(PENDING, &[1_i64.into()])?.is_some();
+        return Ok(FannedOut { queued, more });
     }
     let mut args = vec![from.into(), cursor.as_str().into(), now.into()];
     let Some(reached) = end_of_page(tx, from, &cursor, page)? else {
@@ -178,6 +183,17 @@ pub fn fan_out(tx: &mut Tx<'_>, most: i64, page: i64, now: Timestamp) -> Result<
     let queued = tx.execute(FAN_OUT_PAGE, &args)?;
     tx.execute(MOVE_CURSOR, &[from.into(), reached.into()])?;
     Ok(FannedOut { queued, more: true })
+}
+
+/// The last of the events from `from` to `last` that together name fewer recipients than a page holds; none where the
+/// first alone names as many.
+fn fitting(tx: &mut Tx<'_>, from: i64, last: i64, page: i64) -> Result<Option<i64>, StoreError> {
+    let Some(row) = tx.query_one(NAMED, &[from.into(), last.into(), page.into()])? else { return Ok(Some(last)) };
+    if row.int(0)? < page {
+        return Ok(Some(last));
+    }
+    // The one at which the count ended may name more.
+    Ok(row.opt_int(1)?.map(|seq| seq - 1).filter(|upto| *upto >= from))
 }
 
 /// The recipient with whom the next page of an event ends, so that no index gives more than `page` for it; none where the

@@ -38,7 +38,9 @@ pub struct Filter {
     pub public: bool,
     /// In order of first appearance instead of newest first.
     pub oldest_first: bool,
-    /// Advisory numbers beyond this one, in the order asked for: pages of an export.
+    /// Newest advisories first, whichever was revised last: pages of a search.
+    pub newest_first: bool,
+    /// Advisory numbers beyond this one, in the order asked for: pages of an export or a search.
     pub after: Option<i64>,
 }
 
@@ -46,7 +48,8 @@ impl Filter {
     /// Whether the index of words answers it: newest advisories first.
     fn searches(&self) -> bool {
         let by_words = self.severity.is_some() || self.source.is_some() || self.topic.is_some() || self.mentioned;
-        self.query.asks() || by_words
+        let pages = self.newest_first && (self.platform.is_some() || self.exploited);
+        self.query.asks() || by_words || pages
     }
 
     /// Lists of words of the index; one of each list has to be met.
@@ -93,10 +96,15 @@ pub fn select(tx: &mut Tx<'_>, filter: &Filter, limit: i64) -> Result<Vec<Adviso
     }
     if let Some(after) = filter.after {
         args.push(after.into());
-        sql.push_str(&format!(" AND a.number > ${}", args.len()));
+        let beyond = if filter.newest_first { '<' } else { '>' };
+        sql.push_str(&format!(" AND a.number {beyond} ${}", args.len()));
     }
     args.push(limit.into());
-    let order = if filter.oldest_first { "a.number" } else { "a.revised_at DESC, a.number DESC" };
+    let order = match filter {
+        Filter { oldest_first: true, .. } => "a.number",
+        Filter { newest_first: true, .. } => "a.number DESC",
+        _ => "a.revised_at DESC, a.number DESC",
+    };
     sql.push_str(&format!(" ORDER BY {order} LIMIT CAST(${} AS BIGINT)", args.len()));
     tx.query(&sql, &args)?.iter().map(advisory).collect()
 }

@@ -20,6 +20,7 @@ pub mod meta;
 mod migrate;
 pub mod organizations;
 pub mod outbox;
+pub mod overview;
 pub mod rollups;
 pub mod search;
 pub mod sources;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
 use url::form_urlencoded;
 
 use crate::jobs::Context;
@@ -72,76 +71,72 @@ impl Posted {
 }
 
 /// A box to tick or a word to choose.
-#[derive(Serialize)]
 pub(super) struct Choice {
-    value: String,
-    name: String,
-    on: bool,
+    pub(super) value: String,
+    pub(super) name: String,
+    /// What typing is compared with.
+    pub(super) find: String,
+    pub(super) on: bool,
+}
+
+impl Choice {
+    fn new(value: &str, name: &str, on: bool) -> Self {
+        Self { value: value.to_owned(), name: name.to_owned(), find: name.to_lowercase(), on }
+    }
 }
 
 /// Platforms of one category.
-#[derive(Serialize)]
-struct Group {
-    name: String,
-    open: bool,
-    chosen: usize,
-    platforms: Vec<Choice>,
+pub(super) struct Group {
+    pub(super) name: String,
+    pub(super) open: bool,
+    pub(super) chosen: usize,
+    pub(super) platforms: Vec<Choice>,
 }
 
 /// What the form shows.
-#[derive(Serialize)]
 pub(super) struct Shown {
-    everything: bool,
-    groups: Vec<Group>,
-    follows: Vec<Choice>,
-    topics: Vec<Choice>,
-    floors: Vec<Choice>,
-    instant: bool,
-    quiet_from: String,
-    quiet_to: String,
-    pierce: bool,
-    digests: Vec<Choice>,
-    days: Vec<Choice>,
-    at: String,
-    timezone: String,
-    all_clear: bool,
+    pub(super) everything: bool,
+    pub(super) groups: Vec<Group>,
+    pub(super) follows: Vec<Choice>,
+    pub(super) topics: Vec<Choice>,
+    pub(super) floors: Vec<Choice>,
+    pub(super) instant: bool,
+    pub(super) quiet_from: String,
+    pub(super) quiet_to: String,
+    pub(super) pierce: bool,
+    pub(super) digests: Vec<Choice>,
+    pub(super) days: Vec<Choice>,
+    pub(super) at: String,
+    pub(super) timezone: String,
+    /// Nobody has chosen the time zone yet: the browser may guess it.
+    pub(super) guess: bool,
+    pub(super) all_clear: bool,
 }
 
 /// A wish as the form shows it; `named` says what a stack is called.
 pub(super) fn shown(context: &Context, wish: &Wish, named: &dyn Fn(&Follow) -> String) -> Shown {
     let time = |time: jiff::civil::Time| time.strftime("%H:%M").to_string();
-    let floor = |floor: Floor| Choice {
-        value: floor.as_str().to_owned(),
-        name: match floor {
+    let floor = |floor: Floor| {
+        let name = match floor {
             Floor::All => "everything that touches you",
             Floor::Medium => "medium and above, and what is not rated yet",
             Floor::High => "high and above, and what is not rated yet",
             Floor::Critical => "critical or exploited",
             Floor::Exploited => "exploited only",
-        }
-        .to_owned(),
-        on: wish.floor == floor,
+        };
+        Choice::new(floor.as_str(), name, wish.floor == floor)
     };
-    let every = [DigestEvery::Weekly, DigestEvery::Daily, DigestEvery::None].map(|every| Choice {
-        value: every.as_str().to_owned(),
-        name: if every == DigestEvery::None { "never".to_owned() } else { every.as_str().to_owned() },
-        on: wish.digest.every == every,
+    let every = [DigestEvery::Weekly, DigestEvery::Daily, DigestEvery::None].map(|every| {
+        let name = if every == DigestEvery::None { "never" } else { every.as_str() };
+        Choice::new(every.as_str(), name, wish.digest.every == every)
     });
     Shown {
         everything: wish.everything,
         groups: groups(context, wish),
-        follows: wish
-            .follows
-            .iter()
-            .map(|follow| Choice { value: follow.to_string(), name: named(follow), on: true })
-            .collect(),
+        follows: wish.follows.iter().map(|follow| Choice::new(&follow.to_string(), &named(follow), true)).collect(),
         topics: Topic::ALL
             .into_iter()
-            .map(|topic| Choice {
-                value: topic.to_string(),
-                name: topic.name().to_owned(),
-                on: wish.topics.contains(&topic),
-            })
+            .map(|topic| Choice::new(&topic.to_string(), topic.name(), wish.topics.contains(&topic)))
             .collect(),
         floors: Floor::ALL.into_iter().map(floor).collect(),
         instant: wish.instant,
@@ -151,14 +146,11 @@ pub(super) fn shown(context: &Context, wish: &Wish, named: &dyn Fn(&Follow) -> S
         digests: every.into_iter().collect(),
         days: WEEKDAYS
             .into_iter()
-            .map(|(day, name)| Choice {
-                value: name.to_owned(),
-                name: name.to_owned(),
-                on: name == weekday_name(wish.digest.day) && day == wish.digest.day,
-            })
+            .map(|(day, name)| Choice::new(name, name, name == weekday_name(wish.digest.day) && day == wish.digest.day))
             .collect(),
         at: time(wish.digest.at),
         timezone: wish.digest.timezone.clone(),
+        guess: false,
         all_clear: wish.digest.all_clear,
     }
 }
@@ -170,9 +162,8 @@ fn groups(context: &Context, wish: &Wish) -> Vec<Group> {
             context.catalog.iter().filter(|platform| platform.category == category && platform.same_as.is_none());
         let mut platforms: Vec<Choice> = listed
             .map(|platform| Choice {
-                value: platform.id.0.clone(),
-                name: platform.name.clone(),
-                on: chosen.contains(platform.id.0.as_str()),
+                find: format!("{} {} {}", platform.name, platform.vendor, platform.former.join(" ")).to_lowercase(),
+                ..Choice::new(&platform.id.0, &platform.name, chosen.contains(platform.id.0.as_str()))
             })
             .collect();
         platforms.sort_by_key(|choice| choice.name.to_lowercase());

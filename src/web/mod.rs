@@ -1,6 +1,17 @@
-//! The web pages: what is known, whether we can see, and how the program is doing. Read-only but for leaving.
+//! The web pages: what is known, whether we can see, and how the program is doing; and the forms of recipients.
+//!
+//! ```text
+//! request -> harden (headers, time) -> guard (other sites' forms, too many posts) -> pages (public, kept a second) | forms (signup, preferences, leaving) | probes
+//! ```
 
+mod asked;
+mod assets;
+mod cache;
+mod charts;
+mod feeds;
 mod form;
+mod guard;
+mod lines;
 mod metrics;
 mod pages;
 mod preferences;
@@ -11,14 +22,17 @@ mod views;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, Request, State as Shared};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, Response};
+use axum::response::Response;
 use axum::routing::get;
 use tokio::sync::watch;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
 
 use crate::jobs::Context;
 use crate::store::StoreError;
@@ -31,34 +45,43 @@ struct Parts {
     context: Context,
     outbox: Option<PathBuf>,
     stop: watch::Receiver<bool>,
-    views: views::Views,
+    cache: cache::Cache,
+    posts: guard::Posts,
 }
 
 impl State {
     /// Pages over `context`. `outbox` is the folder of letters where no relay is set; `stop` turns true when we end.
     #[must_use]
     pub fn new(context: Context, outbox: Option<PathBuf>, stop: watch::Receiver<bool>) -> Self {
-        Self(Arc::new(Parts { context, outbox, stop, views: views::Views::new() }))
+        Self(Arc::new(Parts { context, outbox, stop, cache: cache::Cache::default(), posts: guard::Posts::default() }))
     }
 }
 
 impl State {
     /// The page for what could not be stored or read just now; the log says what it was.
-    fn fault(&self, what: &str, error: &StoreError) -> (StatusCode, Html<String>) {
+    fn fault(&self, what: &str, error: &StoreError) -> views::Page {
         tracing::error!("{what} failed: {error}");
         let message = "This could not be stored just now. Please try again in a minute.";
-        self.0.views.problem(StatusCode::SERVICE_UNAVAILABLE, message)
+        self.problem(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 }
 
 /// Every route.
 pub fn router(state: State) -> Router {
-    Router::new()
-        .route("/", get(pages::home))
-        .route("/advisories", get(pages::home))
-        .route("/advisories/{id}", get(pages::advisory))
-        .route("/outbox", get(pages::outbox))
-        .route("/outbox/{name}", get(pages::letter))
+    let public = Router::new()
+        .route("/", get(pages::home::show))
+        .route("/advisories", get(pages::advisories::show))
+        .route("/advisories.atom", get(pages::advisories::atom))
+        .route("/advisories.json", get(pages::advisories::json))
+        .route("/advisories/{id}", get(pages::advisory::show))
+        .route("/platforms", get(pages::platforms::show))
+        .route("/platforms/{id}", get(pages::platform::show))
+        .route("/sources", get(pages::sources::show));
+    let public = if state.0.context.web.public_pages { public } else { Router::new().route("/", get(pages::closed)) };
+    public
+        .route("/assets/{name}", get(assets::get))
+        .route("/outbox", get(pages::outbox::list))
+        .route("/outbox/{name}", get(pages::outbox::one))
         .route("/subscribe", get(signup::form).post(signup::ask))
         .route("/confirm/{token}", get(signup::question).post(signup::confirm))
         .route("/p/{token}", get(preferences::show).post(preferences::save))
@@ -68,27 +91,43 @@ pub fn router(state: State) -> Router {
         .route("/readyz", get(probes::readyz))
         .route("/metrics", get(metrics::metrics))
         .fallback(pages::not_found)
-        .layer(DefaultBodyLimit::max(FORM_MAX))
-        .layer(middleware::from_fn(harden))
+        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(FORM_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
+        .layer(middleware::from_fn_with_state(state.clone(), harden))
         .with_state(state)
 }
 
 /// Largest form that is read, in bytes.
 const FORM_MAX: usize = 64 * 1024;
 
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// How long a request may take from its head to our answer; who sends its body drop by drop is cut off.
+const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Headers that every answer bears.
-async fn harden(request: Request, next: Next) -> Response {
+/// Nothing but our own files; no script or style within a page (OWASP ASVS 5.0 section 3.4).
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'";
+
+/// Headers that every answer bears. A page that names nobody says itself how long it may be kept.
+async fn harden(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if state.0.context.public_url.starts_with("https://") {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     response
 }

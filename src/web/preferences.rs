@@ -1,26 +1,45 @@
 //! Preferences: what a recipient gets, changed through the link in each mail. Nothing changes by a GET.
 
+use askama::Template;
 use axum::body::Bytes;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Html;
-use minijinja::context;
-use minijinja::value::Serde;
 
 use super::State;
-use super::form::{Posted, shown};
+use super::form::{Posted, Shown, shown};
+use super::views::{Frame, Page, html};
 use crate::jobs::{audience, letters};
 use crate::model::audience::{Follow, Subscription};
 use crate::store::{StoreError, organizations, subscriptions};
 
-type Page = (StatusCode, Html<String>);
+#[derive(Template)]
+#[template(path = "preferences.html")]
+struct Preferences<'a> {
+    frame: Frame,
+    token: &'a str,
+    stop: String,
+    form: Shown,
+    email: &'a str,
+    consent: &'a str,
+    saved: &'a str,
+    fault: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "erase.html")]
+struct Erase<'a> {
+    frame: Frame,
+    token: &'a str,
+    email: &'a str,
+}
 
 /// The subscription that a token names, with what its stacks are called.
 async fn found(state: &State, token: &str) -> Result<(Subscription, Vec<String>), Page> {
     let context = &state.0.context;
     let Some(id) = letters::opened(&context.secret, "preferences", token) else {
         let message = "This link is not complete. Please use the whole link from the mail.";
-        return Err(state.0.views.problem(StatusCode::NOT_FOUND, message));
+        return Err(state.problem(StatusCode::NOT_FOUND, message));
     };
     let read = context.store.read(move |tx| {
         let Some(found) = subscriptions::get(tx, &id)? else { return Ok(None) };
@@ -36,7 +55,7 @@ async fn found(state: &State, token: &str) -> Result<(Subscription, Vec<String>)
     });
     match read.await {
         Ok(Some(found)) => Ok(found),
-        Ok(None) => Err(state.0.views.problem(
+        Ok(None) => Err(state.problem(
             StatusCode::GONE,
             "This address is not subscribed any more. To hear of what you run again, ask on /subscribe.",
         )),
@@ -57,11 +76,16 @@ fn page(
     };
     let form = shown(&state.0.context, wish, &named);
     let stop = format!("/u/{}", letters::token(&state.0.context.secret, &subscription.id));
-    let values = context! {
-        token, stop, form => Serde(form), email => &subscription.email, consent => &subscription.consent,
-        saved => said.0, fault => said.1,
-    };
-    state.0.views.render("preferences.html", values)
+    html(&Preferences {
+        frame: state.frame(""),
+        token,
+        stop,
+        form,
+        email: &subscription.email,
+        consent: &subscription.consent,
+        saved: said.0,
+        fault: said.1,
+    })
 }
 
 /// Shows what the recipient gets.
@@ -98,7 +122,7 @@ pub(super) async fn save(Shared(state): Shared<State>, Path(token): Path<String>
 pub(super) async fn ask_erase(Shared(state): Shared<State>, Path(token): Path<String>) -> Page {
     match found(&state, &token).await {
         Ok((subscription, _)) => {
-            (StatusCode::OK, state.0.views.render("erase.html", context! { token, email => subscription.email }))
+            (StatusCode::OK, html(&Erase { frame: state.frame(""), token: &token, email: &subscription.email }))
         }
         Err(page) => page,
     }
@@ -120,8 +144,7 @@ pub(super) async fn erase(Shared(state): Shared<State>, Path(token): Path<String
         Ok(_) => {
             let text = "Your address and what you asked for are deleted. A code that cannot be turned back into the \
                         address is kept, so that no list brings it back.";
-            let message = context! { title => "You are forgotten", text, link => "" };
-            (StatusCode::OK, state.0.views.render("message.html", message))
+            state.message("You are forgotten", text, None)
         }
         Err(error) => state.fault("An erasure", &error),
     }

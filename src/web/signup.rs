@@ -2,47 +2,66 @@
 //!
 //! Whoever asks sees the same page, whether the address is known, suppressed or new: nobody learns who is subscribed.
 
+use askama::Template;
 use axum::body::Bytes;
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, RawQuery, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Html;
-use minijinja::context;
-use minijinja::value::Serde;
 
 use super::State;
-use super::form::{Posted, shown};
+use super::form::{Posted, Shown, shown};
+use super::views::{Frame, Page, html};
 use crate::jobs::audience::{self, Confirmed};
 use crate::jobs::letters;
 use crate::model::address::EmailAddress;
 use crate::model::audience::{Floor, Wish};
+use crate::model::platform::PlatformId;
 use crate::model::topic::Topic;
 use crate::store::subscriptions::Recipient;
 
-type Page = (StatusCode, Html<String>);
+#[derive(Template)]
+#[template(path = "subscribe.html")]
+struct Subscribe<'a> {
+    frame: Frame,
+    form: Shown,
+    email: &'a str,
+    fault: &'a str,
+}
 
-/// The empty form.
-pub(super) async fn form(Shared(state): Shared<State>) -> Page {
-    if !state.0.context.signup {
+#[derive(Template)]
+#[template(path = "confirm.html")]
+struct Confirm<'a> {
+    frame: Frame,
+    token: &'a str,
+}
+
+/// The form, empty but for platforms that the address names.
+pub(super) async fn form(Shared(state): Shared<State>, RawQuery(query): RawQuery) -> Page {
+    if !state.0.context.web.signup {
         return closed(&state);
     }
-    let usual =
-        Wish { instant: true, topics: vec![Topic::Msp, Topic::Ransomware], floor: Floor::High, ..Wish::default() };
+    let named = Posted::read(query.unwrap_or_default().as_bytes()).all("platform");
+    let known = named.into_iter().filter(|id| state.0.context.catalog.get(id).is_some());
+    let platforms = known.map(PlatformId).collect();
+    let topics = vec![Topic::Msp, Topic::Ransomware];
+    let usual = Wish { instant: true, platforms, topics, floor: Floor::High, ..Wish::default() };
     (StatusCode::OK, page(&state, &usual, "", ""))
 }
 
 fn page(state: &State, wish: &Wish, email: &str, fault: &str) -> Html<String> {
     let form = shown(&state.0.context, wish, &ToString::to_string);
-    state.0.views.render("subscribe.html", context! { form => Serde(form), email, fault })
+    let form = Shown { guess: true, ..form };
+    html(&Subscribe { frame: state.frame("/subscribe"), form, email, fault })
 }
 
 fn closed(state: &State) -> Page {
-    state.0.views.problem(StatusCode::NOT_FOUND, "Ask the one who runs this Rattlewatch to add you.")
+    state.problem(StatusCode::NOT_FOUND, "Ask the one who runs this Rattlewatch to add you.")
 }
 
 /// Queues the question.
 pub(super) async fn ask(Shared(state): Shared<State>, body: Bytes) -> Page {
     let context = &state.0.context;
-    if !context.signup {
+    if !context.web.signup {
         return closed(&state);
     }
     let posted = Posted::read(&body);
@@ -58,10 +77,10 @@ pub(super) async fn ask(Shared(state): Shared<State>, body: Bytes) -> Page {
     match context.store.write(move |tx| audience::ask(tx, &secret, &recipient, &wish, now)).await {
         Ok(asked) => {
             tracing::info!("A request to be mailed: {asked:?}");
+            context.queued.notify_one();
             let text = "If this address can be mailed, a question is on its way. Nothing else comes before you say yes \
                         through the link in it. The link holds for seven days.";
-            let message = context! { title => "Look into your mailbox", text, link => "" };
-            (StatusCode::OK, state.0.views.render("message.html", message))
+            state.message("Look into your mailbox", text, None)
         }
         Err(error) => state.fault("A request to be mailed", &error),
     }
@@ -72,7 +91,7 @@ pub(super) async fn question(Shared(state): Shared<State>, Path(token): Path<Str
     if audience::signup_of(&state.0.context.secret, &token).is_none() {
         return incomplete(&state);
     }
-    (StatusCode::OK, state.0.views.render("confirm.html", context! { token }))
+    (StatusCode::OK, html(&Confirm { frame: state.frame(""), token: &token }))
 }
 
 /// Takes the yes.
@@ -84,14 +103,12 @@ pub(super) async fn confirm(Shared(state): Shared<State>, Path(token): Path<Stri
         context.store.write(move |tx| audience::confirm(tx, &working.catalog, &working.secret, &signup, now)).await;
     match confirmed {
         Ok(Confirmed::Yes(subscription)) => {
+            context.queued.notify_one();
             let link = format!("/p/{}", letters::signed(&context.secret, "preferences", &subscription));
             let text = "A first mail is on its way: what is open now for what you run.";
-            let message = context! { title => "You are subscribed", text, link, name => "Change what you get" };
-            (StatusCode::OK, state.0.views.render("message.html", message))
+            state.message("You are subscribed", text, Some((&link, "Change what you get")))
         }
         Ok(Confirmed::Expired) => state
-            .0
-            .views
             .problem(StatusCode::GONE, "This question is more than seven days old. Please ask again on /subscribe."),
         Ok(Confirmed::Unknown) => incomplete(&state),
         Err(error) => state.fault("A confirmation", &error),
@@ -99,5 +116,5 @@ pub(super) async fn confirm(Shared(state): Shared<State>, Path(token): Path<Stri
 }
 
 fn incomplete(state: &State) -> Page {
-    state.0.views.problem(StatusCode::NOT_FOUND, "This link is not complete. Please use the whole link from the mail.")
+    state.problem(StatusCode::NOT_FOUND, "This link is not complete. Please use the whole link from the mail.")
 }

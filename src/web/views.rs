@@ -1,59 +1,81 @@
-//! Views: the templates of the pages. Everything that is put into one is escaped.
+//! Views: the templates of the pages, compiled in. Everything that is put into one is escaped.
 
+use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Html;
-use minijinja::{AutoEscape, Environment, Value, context};
 
-/// The compiled templates.
-pub(super) struct Views(Environment<'static>);
+use super::{State, assets};
 
-const TEMPLATES: [(&str, &str); 12] = [
-    ("layout.html", include_str!("views/layout.html")),
-    ("home.html", include_str!("views/home.html")),
-    ("advisory.html", include_str!("views/advisory.html")),
-    ("outbox.html", include_str!("views/outbox.html")),
-    ("confirm.html", include_str!("views/confirm.html")),
-    ("erase.html", include_str!("views/erase.html")),
-    ("message.html", include_str!("views/message.html")),
-    ("preferences.html", include_str!("views/preferences.html")),
-    ("subscribe.html", include_str!("views/subscribe.html")),
-    ("wish.html", include_str!("views/wish.html")),
-    ("problem.html", include_str!("views/problem.html")),
-    ("unsubscribe.html", include_str!("views/unsubscribe.html")),
-];
+/// A page and how the request for it ended.
+pub(super) type Page = (StatusCode, Html<String>);
 
-impl Views {
-    pub(super) fn new() -> Self {
-        let mut environment = Environment::new();
-        environment.set_auto_escape_callback(|_| AutoEscape::Html);
-        for (name, text) in TEMPLATES {
-            environment.add_template(name, text).expect("the templates are compiled in and tested");
-        }
-        Self(environment)
-    }
+/// What every page has around it.
+pub(super) struct Frame {
+    /// File names of the style sheet, the script and the icon.
+    pub(super) style: &'static str,
+    pub(super) script: &'static str,
+    pub(super) icon: &'static str,
+    /// The feed of what the page lists; empty for none.
+    pub(super) feed: String,
+    /// Whether anybody may ask to be mailed.
+    pub(super) signup: bool,
+    /// Which of the pages in the navigation it is; empty for none.
+    pub(super) here: &'static str,
+}
 
-    /// Renders a template; a fault in it becomes a plain page and a line in the log.
-    pub(super) fn render(&self, name: &str, values: Value) -> Html<String> {
-        let rendered = self.0.get_template(name).and_then(|template| template.render(values));
-        Html(rendered.unwrap_or_else(|error| {
-            tracing::error!("The page {name} cannot be made: {error:#}");
-            "This page cannot be made; the log says why.".to_owned()
-        }))
-    }
-
-    /// A page that says what happened and what to do.
-    pub(super) fn problem(&self, status: StatusCode, message: &str) -> (StatusCode, Html<String>) {
-        (status, self.render("problem.html", context! { message }))
+impl Frame {
+    /// The navigation: address, name, and whether it is the page shown.
+    pub(super) fn pages(&self) -> Vec<(&'static str, &'static str, bool)> {
+        let all = [("/", "Now"), ("/advisories", "Advisories"), ("/platforms", "Platforms"), ("/sources", "Sources")];
+        let subscribe = self.signup.then_some(("/subscribe", "Subscribe"));
+        all.into_iter().chain(subscribe).map(|(url, name)| (url, name, url == self.here)).collect()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_template_compiles_and_escapes() {
-        let (_, Html(page)) = Views::new().problem(StatusCode::NOT_FOUND, "<script>alert(1)</script>");
-        assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"));
+impl State {
+    /// The frame of the page at `here`.
+    pub(super) fn frame(&self, here: &'static str) -> Frame {
+        Frame {
+            style: assets::STYLE.name(),
+            script: assets::SCRIPT.name(),
+            icon: assets::ICON.name(),
+            feed: String::new(),
+            signup: self.0.context.web.signup,
+            here,
+        }
     }
+
+    /// A page that says what happened and what to do.
+    pub(super) fn problem(&self, status: StatusCode, message: &str) -> Page {
+        (status, html(&Problem { frame: self.frame(""), message }))
+    }
+
+    /// A page that says what has been done; `link` (an address and its name) leads on.
+    pub(super) fn message(&self, title: &str, text: &str, link: Option<(&str, &str)>) -> Page {
+        (StatusCode::OK, html(&Message { frame: self.frame(""), title, text, link }))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Problem<'a> {
+    frame: Frame,
+    message: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message<'a> {
+    frame: Frame,
+    title: &'a str,
+    text: &'a str,
+    link: Option<(&'a str, &'a str)>,
+}
+
+/// Renders a template; a fault in it becomes a plain page and a line in the log.
+pub(super) fn html(template: &impl Template) -> Html<String> {
+    Html(template.render().unwrap_or_else(|error| {
+        tracing::error!("A page cannot be made: {error}");
+        "This page cannot be made; the log says why.".to_owned()
+    }))
 }

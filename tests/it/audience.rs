@@ -185,6 +185,8 @@ fn who_asks_to_be_forgotten_leaves_nothing_but_a_hash() {
     program.ok(&["organization", "add", "Harbor IT"]);
     program.ok(&["organization", "add-member", "Harbor IT", "ann.secret@msp.example"]);
     program.ok(&["subscriber", "add", "ann.secret@msp.example", "--everything"]);
+    let hook = ["--channel", "webhook", "--to", "https://hooks.example/rattlewatch"];
+    program.ok(&[&["subscriber", "add", "ann.secret@msp.example", "--everything"][..], &hook].concat());
     program.ok(&["subscriber", "erase", "ann.secret@msp.example"]);
     assert!(!program.ok(&["suppression", "list", "--json"]).contains("secret@"));
     assert!(!program.ok(&["organization", "members", "Harbor IT"]).contains("secret@"));

@@ -194,7 +194,7 @@ async fn serve_watches_mails_answers_and_stops_in_order() {
     }
     assert!(metrics.contains("rattlewatch_source_readable{source=\"cert\"} 1"), "{metrics}");
     assert!(get(port, "/nowhere").starts_with("HTTP/1.1 404"));
-    assert!(get(port, "/advisories/RW-2").contains("What happened"));
+    assert!(get(port, "/advisories/RW-2").contains("What changed, newest first"));
 
     // The stop link asks first; a scanner that follows it ends nothing.
     let letter = mails[0].text().replace("=\r\n", "");

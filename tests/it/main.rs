@@ -27,6 +27,7 @@ mod store;
 mod heard;
 mod recorded;
 mod outbox;
+mod pages;
 mod relay;
 mod story;
 mod tagging;

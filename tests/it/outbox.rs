@@ -22,7 +22,7 @@ async fn a_dead_letter_is_seen_queued_again_and_sent_as_it_was() {
     for engine in engines() {
         let name = engine.name;
         let web = HttpServer::start().await;
-        let refuse = || Script::default().rule(Rule::at(Phase::Rcpt, Act::say("550 5.1.1 no such user")));
+        let refuse = || Script::default().rule(Rule::at(Phase::Rcpt, Act::say("550 5.7.1 not from you")));
         let smtp = SmtpServer::start_with(refuse()).await;
         web.route("/feed", Reply::ok("application/rss+xml", rss(&[])));
         let mut program = Program::on(engine).with("RATTLEWATCH_SMTP_URL", &smtp.url());
@@ -38,7 +38,7 @@ async fn a_dead_letter_is_seen_queued_again_and_sent_as_it_was() {
             serde_json::from_str(&program.ok(&["outbox", "list", "--state", "dead", "--json"])).expect("JSON");
         assert_eq!((&listed["counts"]["dead"], listed["deliveries"].as_array().map(Vec::len)), (&json!(3), Some(3)));
         let said = program.ok(&["outbox", "list"]);
-        assert!(said.contains("3 given up") && said.contains("550 5.1.1 no such user"), "{name}: {said}");
+        assert!(said.contains("3 given up") && said.contains("550 5.7.1 not from you"), "{name}: {said}");
         let id = |to: &str| {
             let all = listed["deliveries"].as_array().expect("a list");
             let one = all.iter().find(|one| one["to"] == to).expect("their letter");

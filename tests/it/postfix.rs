@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::consent::Site;
 use crate::smtp::dkim::{ED25519, RSA, verified};
 use crate::support::postfix::Postfix;
 use crate::support::program::Program;
+use crate::support::site::Site;
 use crate::support::smtp_server::SmtpServer;
 
 #[tokio::test(flavor = "multi_thread")]

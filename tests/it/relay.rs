@@ -135,3 +135,27 @@ async fn a_domain_that_waits_its_turn_holds_up_no_other_and_no_try_is_counted() 
         assert_eq!(tries(&program), 3, "{name}: what was put off was not tried");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_that_does_not_exist_is_mailed_no_more_and_a_mere_refusal_is_asked_again() {
+    for engine in engines() {
+        let name = engine.name;
+        let gone = Rule::at(Phase::Rcpt, Act::say("550 5.1.1 no such user")).recipient("tech0@msp.example");
+        let refused = Rule::at(Phase::Rcpt, Act::say("550 5.7.1 not from you")).recipient("tech1@msp.example");
+        let smtp = SmtpServer::start_with(Script::default().rule(gone).rule(refused)).await;
+        let (web, program) = stage(engine, &smtp, &people(3, "msp.example"), &[]).await;
+        program.run();
+        assert_eq!(listed(&program)["counts"]["dead"], 2, "{name}");
+        let suppressed = program.ok(&["suppression", "list"]);
+        assert!(
+            suppressed.contains("tech0@msp.example") && suppressed.contains("no such user"),
+            "{name}: {suppressed}"
+        );
+        assert!(!suppressed.contains("tech1@msp.example"), "{name}: {suppressed}");
+        let second = ("2", "ScreenConnect is exploited by a second flaw", "Upgrade to version 100.");
+        web.route("/feed", Reply::ok("application/rss+xml", rss(&[FLAW, second])));
+        program.run();
+        let counts = listed(&program)["counts"].clone();
+        assert_eq!((&counts["dead"], &counts["sent"]), (&json!(3), &json!(2)), "{name}: {counts}");
+    }
+}

@@ -62,6 +62,7 @@ fn short() -> Phases {
         block: limit,
         dot: limit,
         idle: Duration::from_secs(30),
+        turn: Duration::from_secs(30),
     }
 }
 
@@ -101,7 +102,7 @@ fn assert_later(outcome: &Outcome, down: bool, words: &str) {
 
 #[track_caller]
 fn assert_never(outcome: &Outcome, words: &str) {
-    let Outcome::Never { reason } = outcome else { panic!("{outcome:?} is not Never") };
+    let (Outcome::Never { reason } | Outcome::Gone { reason }) = outcome else { panic!("{outcome:?} is not Never") };
     assert!(reason.contains(words), "{reason:?}, not {words:?}");
 }
 

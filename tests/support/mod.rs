@@ -9,3 +9,4 @@ pub mod imap_server;
 pub mod postgres;
 pub mod program;
 pub mod postfix;
+pub mod site;

@@ -319,8 +319,11 @@ fn expect(step: Step, class: u16, reply: Reply) -> Result<Reply, Fault> {
 fn stuff(mail: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(mail.len() + mail.len() / 64 + 8);
     let mut from = 0;
-    for end in memchr::memchr_iter(b'\n', mail).map(|newline| newline + 1).chain([mail.len()]) {
-        if mail[from..].first() == Some(&b'.') {
+    if mail.first() == Some(&b'.') {
+        out.push(b'.');
+    }
+    for end in memchr::memmem::find_iter(mail, b"\n.").map(|newline| newline + 1).chain([mail.len()]) {
+        if from > 0 {
             out.push(b'.');
         }
         out.extend_from_slice(&mail[from..end]);

@@ -117,6 +117,8 @@ pub struct Phases {
     pub dot: Duration,
     /// How long an idle connection is kept. 30 s.
     pub idle: Duration,
+    /// How long a mail waits for a connection of its own. 5 min.
+    pub turn: Duration,
 }
 
 impl Default for Phases {
@@ -130,6 +132,7 @@ impl Default for Phases {
             block: Duration::from_secs(180),
             dot: Duration::from_secs(600),
             idle: Duration::from_secs(30),
+            turn: Duration::from_secs(300),
         }
     }
 }
@@ -221,7 +224,7 @@ impl Email {
         };
         let returned = message.returns.envelope_from.as_deref().and_then(|from| EmailAddress::parse(from).ok());
         let from = returned.as_ref().unwrap_or(&self.sender.address);
-        self.smtp.deliver(&smtp::Parcel { from, to: &to, mail: &mail, wanted }).await
+        self.smtp.deliver(&smtp::Parcel { from, to: &to, mail: &mail, wanted, waited: false }).await
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn encode(text: &str) -> Vec<u8> {
     let mut at = 0;
     while at < bytes.len() {
         let rest = &bytes[at..];
-        let run = rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len());
+        let run = plain(rest);
         out.literal(&rest[..run]);
         at += run;
         let Some(&byte) = bytes.get(at) else { break };
@@ -65,8 +65,15 @@ pub(super) fn encode(text: &str) -> Vec<u8> {
     out.out
 }
 
-fn is_plain(byte: u8) -> bool {
-    matches!(CLASSES[usize::from(byte)], Class::Literal | Class::Blank)
+/// How many bytes stand for themselves before the first that does not.
+fn plain(bytes: &[u8]) -> usize {
+    // No early end within a block, so that it is compared as a whole. A tab is left to the second look.
+    let block =
+        |bytes: &&[u8]| bytes.iter().fold(true, |plain, byte| plain & (byte.wrapping_sub(b' ') < 95) & (*byte != b'='));
+    let blocks = bytes.chunks_exact(32).take_while(block).count() * 32;
+    let is_plain = |byte: u8| matches!(CLASSES[usize::from(byte)], Class::Literal | Class::Blank);
+    let rest = &bytes[blocks..];
+    blocks + rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len())
 }
 
 struct Encoder {

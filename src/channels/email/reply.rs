@@ -116,6 +116,7 @@ pub(super) fn outcome(relay: &str, step: Step, reply: &Reply) -> Outcome {
         (Step::Dot | Step::Text | Step::Data, 5) if is_sender_policy(reply) => {
             down("check SPF, DKIM, DMARC and reverse DNS of the sender's domain")
         }
+        (Step::Rcpt, 5) if is_no_mailbox(reply) => Outcome::Gone { reason: reason("the mailbox does not exist") },
         (_, 5) => never("the recipient's server refuses this mail"),
         (Step::Dot, _) => {
             Outcome::Ambiguous { reason: reason("that is no answer to it, so the mail may have been taken") }
@@ -146,6 +147,12 @@ fn is_about_the_mail(reply: &Reply) -> bool {
     reply.code == 555 || matches!(reply.enhanced(), Some((5, 6, _)))
 }
 
+/// No such mailbox or domain, or one that is disabled (RFC 3463 sections 3.2 and 3.3; 5.1.10 is Microsoft's): what a
+/// report of undeliverable mail would say later.
+fn is_no_mailbox(reply: &Reply) -> bool {
+    matches!(reply.enhanced(), Some((5, 1, 1 | 2 | 3 | 6 | 10) | (5, 2, 1)))
+}
+
 /// "Relay access denied" and its like: said of us, although the recipient occasions it.
 fn is_relaying_denied(reply: &Reply) -> bool {
     let said = reply.lines.join(" ").to_lowercase();
@@ -170,7 +177,8 @@ mod tests {
             Outcome::Sent { .. } => "sent",
             Outcome::Later { relay_down: true, .. } => "down",
             Outcome::Later { .. } => "later",
-            Outcome::Never { .. } | Outcome::Gone { .. } => "never",
+            Outcome::Never { .. } => "never",
+            Outcome::Gone { .. } => "gone",
             Outcome::Ambiguous { .. } => "ambiguous",
         }
     }
@@ -195,7 +203,9 @@ mod tests {
             (Step::Rcpt, "451 4.7.1 greylisted", "later"),
             (Step::Rcpt, "421 4.7.0 too many", "later"),
             (Step::Rcpt, "450 4.2.0 busy", "later"),
-            (Step::Rcpt, "550 5.1.1 no such user", "never"),
+            (Step::Rcpt, "550 5.1.1 no such user", "gone"),
+            (Step::Rcpt, "550 5.1.10 recipient not found", "gone"),
+            (Step::Rcpt, "550 no such user", "never"),
             (Step::Rcpt, "550 5.7.1 blocked by the recipient", "never"),
             (Step::Rcpt, "552 5.2.2 mailbox full", "never"),
             (Step::Rcpt, "530 5.7.0 authentication required", "down"),

@@ -5,9 +5,10 @@
 //! tried at once on a new one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{Connection, Fault};
 use super::reply::{self, Step};
@@ -19,6 +20,8 @@ use crate::model::delivery::Outcome;
 
 /// Mails sent over one connection before it is closed; relays drop those that stay too long.
 const MAILS_PER_CONNECTION: u32 = 100;
+/// A wait for a connection that is no longer changes nothing of whether the mail is wanted.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The relay: its settings, its idle connections and how many may be open at once.
 pub(super) struct Smtp {
@@ -47,6 +50,8 @@ pub(super) struct Parcel<'a, 'w> {
     pub mail: &'a [u8],
     /// Asked before the transaction, where something had to be waited for.
     pub wanted: Option<&'a Wanted<'w>>,
+    /// It has waited for a connection.
+    pub waited: bool,
 }
 
 impl Smtp {
@@ -72,11 +77,20 @@ impl Smtp {
         }))
     }
 
-    /// Sends one mail. Waits for a free connection first, then for at most [`Phases::longest`].
+    /// Sends one mail. Waits for a free connection for at most [`Phases::turn`] first, then for at most
+    /// [`Phases::longest`].
     pub(super) async fn deliver(&self, parcel: &Parcel<'_, '_>) -> Outcome {
-        let Ok(_permit) = self.permits.acquire().await else {
-            return Outcome::Later { reason: "mail is being shut down".to_owned(), relay_down: true, wait: None };
+        let begun = Instant::now();
+        let down = |reason: String| Outcome::Later { reason, relay_down: true, wait: None };
+        let _permit = match timeout(self.phases.turn, self.permits.acquire()).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) => return down("mail is being shut down".to_owned()),
+            Err(_) => {
+                let minutes = self.phases.turn.as_secs() / 60;
+                return down(format!("every connection to relay {} has been busy for {minutes} minutes", self.name));
+            }
         };
+        let parcel = &Parcel { waited: begun.elapsed() > SOON, ..*parcel };
         if let Some(kept) = self.take() {
             match self.transact(kept, parcel).await {
                 Err(fault) if is_stale(&fault) => {
@@ -150,7 +164,7 @@ impl Smtp {
         mail.push_str("\r\n");
 
         // A new connection may have taken minutes to open, an old one to be reset.
-        let waited = connection.mails == 0 || connection.unfinished;
+        let waited = parcel.waited || connection.mails == 0 || connection.unfinished;
         if connection.unfinished {
             self.step(connection, Step::Reset, "RSET\r\n").await?;
             connection.unfinished = false;

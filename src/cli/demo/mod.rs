@@ -78,7 +78,8 @@ async fn play(arguments: &Arguments, folder: &std::path::Path) -> Result<(), Fai
         let stopped = async move {
             let _ = told.wait_for(|stop| *stop).await;
         };
-        axum::serve(listener, crate::web::router(pages)).with_graceful_shutdown(stopped).await
+        let pages = crate::web::router(pages).into_make_service_with_connect_info::<std::net::SocketAddr>();
+        axum::serve(listener, pages).with_graceful_shutdown(stopped).await
     });
 
     output::tell(&show::welcome(address));

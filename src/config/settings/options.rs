@@ -84,7 +84,7 @@ impl Setting {
 use Preset::{Absent, Value};
 
 /// Every setting, in the order in which people meet them.
-pub const SETTINGS: [Setting; 32] = [
+pub const SETTINGS: [Setting; 34] = [
     Setting::text("data_dir", Value("data"), "The folder of the database and of mail that is not sent."),
     Setting::secret(
         "database_url",
@@ -140,6 +140,18 @@ pub const SETTINGS: [Setting; 32] = [
         Value("yes"),
         "Whether `/subscribe` lets anybody ask to be mailed: `yes` or `no`. Nobody is mailed alerts before the mailbox's \
          owner has said yes through a mailed link.",
+    ),
+    Setting::text(
+        "public_pages",
+        Value("yes"),
+        "Whether anybody may read the pages and feeds of advisories, platforms and sources: `yes` or `no`. The pages behind \
+         mailed links, probes and metrics stay.",
+    ),
+    Setting::list(
+        "trusted_proxies",
+        Value(""),
+        "Networks of the reverse proxies in front of the pages, such as `172.18.0.0/16`. Only from them `X-Forwarded-For` is \
+         believed when it says whose request it is.",
     ),
     Setting::list(
         "dkim_keys",

@@ -1,6 +1,7 @@
 //! Leaving: subscriptions end, addresses are suppressed, and people are forgotten.
 
 use super::address_hash;
+use crate::model::address::EmailAddress;
 use crate::model::clock::Timestamp;
 use crate::store::subscriptions::{self, Ended};
 use crate::store::suppressions::{self, Suppression};
@@ -69,6 +70,12 @@ pub fn erase(tx: &mut Tx<'_>, secret: &str, key: &str, said_by: &str, now: Times
         signups::forget(tx, id)?;
         subscriptions::blank_deliveries(tx, id)?;
         subscriptions::blank(tx, id, &format!("{hash}:{id}"))?;
+    }
+    for (id, email) in subscriptions::owners(tx)? {
+        if EmailAddress::parse(&email).is_ok_and(|email| email.key() == key) {
+            subscriptions::disown(tx, &id)?;
+            subscriptions::blank_deliveries(tx, &id)?;
+        }
     }
     subscriptions::blank_members(tx, key)?;
     Ok(known.len())

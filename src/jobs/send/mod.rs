@@ -98,7 +98,7 @@ async fn by_web(context: &Context, stop: &watch::Receiver<bool>, mut sent: Sent)
     Ok(sent)
 }
 
-/// Sends what is due by so many workers.
+/// Sends what is due by so many workers at first.
 async fn pass(
     context: &Context,
     stop: &watch::Receiver<bool>,
@@ -106,16 +106,28 @@ async fn pass(
     workers_max: usize,
 ) -> Result<Sent, StoreError> {
     let mut workers = JoinSet::new();
-    for _ in 0..workers_max {
-        workers.spawn(work(context.clone(), Arc::clone(shared), stop.clone()));
-    }
-    let mut sent = Sent::default();
-    let mut failed = None;
-    while let Some(worker) = workers.join_next().await {
+    let more = |workers: &mut JoinSet<_>| {
+        (0..workers_max).for_each(|_| drop(workers.spawn(work(context.clone(), Arc::clone(shared), stop.clone()))));
+    };
+    more(&mut workers);
+    let (mut sent, mut failed) = (Sent::default(), None);
+    // A relay that answers gets a second worker for each connection: while one writes down what has ended and what
+    // begins, the other's letter uses the connection.
+    let mut doubled = shared.choice != Choice::All;
+    loop {
+        let worker = tokio::select! {
+            worker = workers.join_next() => worker,
+            () = shared.relay_answers.notified(), if !doubled => {
+                doubled = true;
+                more(&mut workers);
+                continue;
+            }
+        };
         match worker {
-            Ok(Ok(part)) => sent.add(part),
-            Ok(Err(error)) => failed = Some(error),
-            Err(error) => failed = Some(StoreError::custom(format!("a sender ended early: {error}"))),
+            Some(Ok(Ok(part))) => sent.add(part),
+            Some(Ok(Err(error))) => failed = Some(error),
+            Some(Err(error)) => failed = Some(StoreError::custom(format!("a sender ended early: {error}"))),
+            None => break,
         }
     }
     let left: Vec<Claimed> = shared.left().await;

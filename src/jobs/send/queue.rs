@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinHandle;
+use tracing::warn;
 
 use super::CLAIM;
 use crate::jobs::Context;
@@ -20,6 +22,10 @@ use crate::store::{StoreError, Tx, outbox};
 /// How long an endpoint that failed is left alone, where it does not ask for longer.
 const REST: Duration = Duration::from_secs(60);
 
+/// Letters of one claim for each connection, and how many are left of them when the next ones are made.
+const ROUND: usize = 8;
+const AHEAD: usize = 4;
+
 /// Which letters a pass sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
@@ -33,22 +39,53 @@ pub(super) enum Choice {
 
 /// What the workers of one pass share.
 pub(super) struct Shared {
-    choice: Choice,
+    pub(super) choice: Choice,
     queue: Mutex<Queue>,
     /// A worker met a relay that cannot be used: the others begin nothing more.
     pub(super) relay_down: AtomicBool,
     /// The relay has dealt with a letter, however it judged it.
     pub(super) answered: AtomicBool,
+    /// Told when it first has.
+    pub(super) relay_answers: Notify,
     /// Until when nothing more is sent to these subscriptions.
     resting: Mutex<HashMap<String, Timestamp>>,
 }
 
-/// Letters that are claimed and composed.
+/// Letters that are claimed and composed. The next of them are made while the last are sent.
 #[derive(Default)]
 struct Queue {
     letters: VecDeque<(Claimed, Letter)>,
+    /// More of them, in the making.
+    more: Option<JoinHandle<Result<Batch, StoreError>>>,
     /// The last claim found nothing.
     dry: bool,
+}
+
+/// What was claimed and composed at once.
+struct Batch {
+    letters: Vec<(Claimed, Letter)>,
+    /// Nothing is left to claim.
+    dry: bool,
+}
+
+impl Queue {
+    /// Has more made, unless they are in the making or nothing is left.
+    fn ask(&mut self, context: &Context, choice: Choice) {
+        if self.more.is_none() && !self.dry {
+            let context = context.clone();
+            self.more = Some(tokio::spawn(async move { batch(&context, choice).await }));
+        }
+    }
+
+    /// Takes in what is in the making, once it is made.
+    async fn take_in(&mut self) -> Result<(), StoreError> {
+        let Some(more) = self.more.take() else { return Ok(()) };
+        let ended = |error| StoreError::custom(format!("letters could not be made ready: {error}"));
+        let batch = more.await.map_err(ended)??;
+        self.letters.extend(batch.letters);
+        self.dry = batch.dry;
+        Ok(())
+    }
 }
 
 impl Shared {
@@ -58,13 +95,18 @@ impl Shared {
             queue: Mutex::default(),
             relay_down: AtomicBool::default(),
             answered: AtomicBool::default(),
+            relay_answers: Notify::new(),
             resting: Mutex::default(),
         })
     }
 
     /// What was claimed and not begun.
     pub(super) async fn left(&self) -> Vec<Claimed> {
-        self.queue.lock().await.letters.drain(..).map(|(claimed, _)| claimed).collect()
+        let mut queue = self.queue.lock().await;
+        if let Err(error) = queue.take_in().await {
+            warn!("What was claimed for this pass returns by its lease: {error}");
+        }
+        queue.letters.drain(..).map(|(claimed, _)| claimed).collect()
     }
 
     /// Notes what a try says of its relay or endpoint. An endpoint that failed rests: its other letters would only wait for
@@ -76,7 +118,9 @@ impl Shared {
                 let until = now.plus(wait.unwrap_or_default().max(REST));
                 self.resting.lock().await.insert(claimed.subscription.clone(), until);
             }
-            _ if composed && by_mail(claimed) => self.answered.store(true, Ordering::SeqCst),
+            _ if composed && by_mail(claimed) && !self.answered.swap(true, Ordering::SeqCst) => {
+                self.relay_answers.notify_one();
+            }
             _ => {}
         }
     }
@@ -90,28 +134,31 @@ fn by_mail(claimed: &Claimed) -> bool {
 pub(super) async fn next(context: &Context, shared: &Shared) -> Result<Option<(Claimed, Letter)>, StoreError> {
     let mut queue = shared.queue.lock().await;
     loop {
-        while let Some((claimed, letter)) = queue.letters.pop_front() {
-            let rests = shared.resting.lock().await.get(&claimed.subscription).copied();
-            match rests.filter(|until| *until > context.clock.now()) {
-                Some(until) => context.store.write(move |tx| outbox::postpone(tx, &claimed, until)).await?,
-                None => return Ok(Some((claimed, letter))),
+        if queue.letters.len() <= context.send_concurrency * AHEAD {
+            queue.ask(context, shared.choice);
+        }
+        if queue.letters.is_empty() {
+            queue.take_in().await?;
+        }
+        let Some((claimed, letter)) = queue.letters.pop_front() else {
+            if queue.dry {
+                return Ok(None);
             }
-        }
-        if queue.dry {
-            return Ok(None);
-        }
-        let claimed = claim(context, shared.choice, &mut queue).await?;
-        if !claimed.is_empty() {
-            queue.letters = letters::compose(context, claimed).await?.into();
+            continue;
+        };
+        let rests = shared.resting.lock().await.get(&claimed.subscription).copied();
+        match rests.filter(|until| *until > context.clock.now()) {
+            Some(until) => context.store.write(move |tx| outbox::postpone(tx, &claimed, until)).await?,
+            None => return Ok(Some((claimed, letter))),
         }
     }
 }
 
 /// What is due, as much of it as one round sends.
-async fn claim(context: &Context, choice: Choice, queue: &mut Queue) -> Result<Vec<Claimed>, StoreError> {
+async fn batch(context: &Context, choice: Choice) -> Result<Batch, StoreError> {
     let now = context.clock.now();
     let rule = Rule { burst: context.burst, holder: context.holder.clone(), lease: CLAIM };
-    let round = i64::try_from(context.send_concurrency * 8).unwrap_or(64);
+    let round = i64::try_from(context.send_concurrency * ROUND).unwrap_or(64);
     let (limit, ways) = match choice {
         Choice::All => (round, Ways::All),
         Choice::Probe => (1, Ways::Mail),
@@ -121,11 +168,11 @@ async fn claim(context: &Context, choice: Choice, queue: &mut Queue) -> Result<V
         let claimed = deliveries::claim_by(tx, ways, &rule.holder, now, CLAIM, limit)?;
         Ok((claimed.is_empty(), hold::hold(tx, claimed, &rule, now)?))
     };
-    let mut claimed = Vec::new();
+    let (mut dry, mut claimed) = (false, Vec::new());
     // What is held back leaves room for the next.
-    while claimed.is_empty() && !queue.dry {
-        (queue.dry, claimed) = context.store.write(claim.clone()).await?;
+    while claimed.is_empty() && !dry {
+        (dry, claimed) = context.store.write(claim.clone()).await?;
     }
-    queue.dry |= choice == Choice::Probe;
-    Ok(claimed)
+    let letters = if claimed.is_empty() { Vec::new() } else { letters::compose(context, claimed).await? };
+    Ok(Batch { letters, dry: dry || choice == Choice::Probe })
 }

@@ -139,6 +139,9 @@ fn connect(path: &Path, reader: bool) -> Result<Sqlite3, StoreError> {
         connection.pragma_update(None, "trusted_schema", false)?;
         if reader {
             connection.pragma_update(None, "query_only", true)?;
+        } else {
+            // KiB. A fan-out finds its recipients anywhere among a million.
+            connection.pragma_update(None, "cache_size", -8_192)?;
         }
         Ok(())
     };

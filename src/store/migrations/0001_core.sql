@@ -39,6 +39,8 @@ CREATE TABLE advisories (
     revision BIGINT NOT NULL,
     revised_at BIGINT NOT NULL,
     first_seen BIGINT NOT NULL,
+    -- When it was published, as far as a source says, else when it was first seen.
+    dated_at BIGINT NOT NULL,
     title TEXT NOT NULL,
     severity BIGINT NOT NULL,
     exploited BOOLEAN NOT NULL,
@@ -48,6 +50,7 @@ CREATE TABLE advisories (
     merged_into TEXT
 );
 CREATE INDEX advisories_by_time ON advisories (revised_at);
+CREATE INDEX advisories_burning ON advisories (revised_at) WHERE exploited OR severity = 4;
 
 CREATE TABLE revisions (
     advisory TEXT NOT NULL REFERENCES advisories (id),
@@ -250,7 +253,7 @@ CREATE TABLE subscriptions (
     digest_due BIGINT,
     digest_period TEXT,
     UNIQUE (organization, email_key)
-);
+) /* clustered */;
 CREATE INDEX subscriptions_to_everything ON subscriptions (id) WHERE everything;
 CREATE INDEX subscriptions_by_digest ON subscriptions (digest_due) WHERE active;
 

@@ -71,6 +71,24 @@ pub fn blank(tx: &mut Tx<'_>, id: &str, hash: &str) -> Result<(), StoreError> {
     tx.execute(sql, &[id.into(), format!("erased:{hash}").into()]).map(drop)
 }
 
+/// The channels that are no mail, and the letters about them, with their owners' addresses.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn owners(tx: &mut Tx<'_>) -> Result<Vec<(String, String)>, StoreError> {
+    let sql = "SELECT id, email FROM subscriptions WHERE email <> ''
+         AND (channel NOT IN ('email', 'ticket') OR SUBSTR(id, 1, 6) = 'owner-') ORDER BY id";
+    tx.query(sql, &[])?.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
+}
+
+/// Takes its owner's address from a channel, which goes on.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn disown(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
+    tx.execute("UPDATE subscriptions SET email = '' WHERE id = $1", &[id.into()]).map(drop)
+}
+
 /// Forgets the members with an address.
 ///
 /// # Errors

@@ -106,7 +106,7 @@ fn unknown_keys_and_variables_are_told_with_a_suggestion() {
         "log = 'info'\nlisten_on = 1\nlissten = ':80'\nsmtp_connections = 'four'\n",
         &[("RATTLEWATCH_SMPT_URL", "smtp://relay"), ("RATTLEWATCH_LOG_FORMAT", "jsn")],
         "rattlewatch.toml:2: listen_on: unknown key; known here: data_dir, database_url, database_ca, listen, public_url, \
-         smtp_url, smtp_ca, smtp_connections, mail_from, reply_to, burst, signup, dkim_keys, smtp_auth, smtp_token_file, smtp_rate, \
+         smtp_url, smtp_ca, smtp_connections, mail_from, reply_to, burst, signup, public_pages, trusted_proxies, dkim_keys, smtp_auth, smtp_token_file, smtp_rate, \
          smtp_domain_rate, bounce_address, bounce_mailbox, bounce_mailbox_password, sources, sources_on, sources_off, api_keys, \
          operator, heartbeat, platforms, fetch_concurrency, \
          allow_networks, contact, log, log_format\n\

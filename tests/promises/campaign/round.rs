@@ -200,7 +200,7 @@ impl Round {
         if random.gen_bool(0.25) {
             script.close_after = Some(random.gen_range(1..6));
         }
-        script.rules.push(Rule::at(Phase::Rcpt, Act::say("550 5.1.1 no such user")).recipient(REFUSED));
+        script.rules.push(Rule::at(Phase::Rcpt, Act::say("550 5.7.1 not from you")).recipient(REFUSED));
         if random.gen_bool(0.5) {
             script.rules.push(Rule::at(Phase::Dot, Act::Wait(Duration::from_millis(random.gen_range(1..15)))));
         }

@@ -87,8 +87,9 @@ fn context(store: Store, clock: Clock, folder: &std::path::Path, start: usize) -
         data_dir: folder.to_owned(),
         fetch_concurrency: 1,
         burst: 1_000,
-        signup: false,
+        web: rattlewatch::config::settings::WebRules { signup: false, ..Default::default() },
         send_concurrency: 2,
+        queued: std::sync::Arc::default(),
     })
 }
 

@@ -1,0 +1,47 @@
+//! Overviews: what pages tell of many advisories at once.
+
+use std::collections::BTreeMap;
+
+use super::advisories::advisory;
+use super::{StoreError, Tx};
+use crate::model::advisory::Advisory;
+use crate::model::clock::Timestamp;
+use crate::model::severity::Severity;
+
+// Rated critical is 4: [`Severity::rank`].
+const BURNING: &str = "SELECT a.id, a.revision, a.revised_at, r.body FROM advisories a
+     JOIN revisions r ON r.advisory = a.id AND r.number = a.revision
+     WHERE (a.exploited OR a.severity = 4) AND a.revised_at >= $1 AND a.public AND a.merged_into IS NULL
+     AND EXISTS (SELECT 1 FROM tags t WHERE t.advisory = a.id)
+     ORDER BY a.revised_at DESC LIMIT CAST($2 AS BIGINT)";
+
+const RATED: &str = "SELECT a.dated_at, a.severity FROM tags t JOIN advisories a ON a.id = t.advisory
+     WHERE t.platform = $1 AND a.dated_at >= $2 AND a.public AND a.merged_into IS NULL";
+
+const TOUCHED: &str = "SELECT t.platform, COUNT(*) FROM advisories a JOIN tags t ON t.advisory = a.id
+     WHERE a.revised_at >= $1 AND a.public AND a.merged_into IS NULL GROUP BY t.platform";
+
+/// Public advisories that touch a platform and are exploited or rated critical, revised since, newest first.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn burning(tx: &mut Tx<'_>, since: Timestamp, most: i64) -> Result<Vec<Advisory>, StoreError> {
+    tx.query(BURNING, &[since.into(), most.into()])?.iter().map(advisory).collect()
+}
+
+/// When each public advisory that touches a platform was published, since an instant, and how it is rated.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn rated(tx: &mut Tx<'_>, platform: &str, since: Timestamp) -> Result<Vec<(Timestamp, Severity)>, StoreError> {
+    let rows = tx.query(RATED, &[platform.into(), since.into()])?;
+    rows.iter().map(|row| Ok((row.time(0)?, Severity::of_rank(row.int(1)?)))).collect()
+}
+
+/// How many public advisories that were revised since touch each platform.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn touched(tx: &mut Tx<'_>, since: Timestamp) -> Result<BTreeMap<String, i64>, StoreError> {
+    tx.query(TOUCHED, &[since.into()])?.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
+}

@@ -1,0 +1,145 @@
+//! Public pages: made once for all who ask within a second, and not sent again to who has them.
+//!
+//! What stands on them changes when a source is read, minutes apart. While one request makes a page anew, the others
+//! get the one before, so that a page that many look at costs as much as one that nobody does.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+/// How old a page may be.
+const FRESH: Duration = Duration::from_secs(1);
+/// How old it may be while it is made anew.
+const STALE: Duration = Duration::from_secs(30);
+/// Most pages kept, and the largest that is.
+const KEPT: usize = 300;
+const LARGEST: usize = 64 * 1024;
+
+/// A page as it is sent.
+#[derive(Clone)]
+pub(super) struct Made {
+    kind: &'static str,
+    bytes: Bytes,
+    etag: String,
+}
+
+impl Made {
+    /// A page of HTML, or a feed, by its content type.
+    pub(super) fn new(kind: &'static str, body: String) -> Self {
+        let hash = Sha256::digest(body.as_bytes());
+        let hash: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        Self { kind, bytes: body.into(), etag: format!("\"{hash}\"") }
+    }
+
+    /// The page; 304 for who has it already (RFC 9110 section 13.1.2).
+    fn answer(self, asked: &HeaderMap) -> Response {
+        let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let tags = known.flat_map(|value| value.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
+        let has_it = tags.into_iter().any(|tag| tag == self.etag || tag == "*");
+        let headers = [(header::ETAG, self.etag), (header::CACHE_CONTROL, "no-cache".to_owned())];
+        if has_it {
+            return (StatusCode::NOT_MODIFIED, headers).into_response();
+        }
+        (headers, [(header::CONTENT_TYPE, self.kind)], self.bytes).into_response()
+    }
+}
+
+struct Kept {
+    made: Made,
+    at: Instant,
+    /// Somebody makes it anew.
+    in_the_making: bool,
+}
+
+/// The pages that were made lately, by their addresses.
+#[derive(Default)]
+pub(super) struct Cache(Mutex<HashMap<String, Kept>>);
+
+impl Cache {
+    /// The page at `address`; `make` makes it where none is fresh. What `make` refuses is not kept.
+    pub(super) async fn page(
+        &self,
+        address: String,
+        asked: &HeaderMap,
+        make: impl Future<Output = Result<Made, Response>>,
+    ) -> Response {
+        if let Some(made) = self.fresh(&address) {
+            return made.answer(asked);
+        }
+        match make.await {
+            Ok(made) => {
+                self.keep(address, made.clone());
+                made.answer(asked)
+            }
+            Err(refused) => {
+                self.lock().remove(&address);
+                refused
+            }
+        }
+    }
+
+    fn fresh(&self, address: &str) -> Option<Made> {
+        let mut all = self.lock();
+        let kept = all.get_mut(address)?;
+        let age = kept.at.elapsed();
+        if age < FRESH || (kept.in_the_making && age < STALE) {
+            return Some(kept.made.clone());
+        }
+        kept.in_the_making = true;
+        None
+    }
+
+    fn keep(&self, address: String, made: Made) {
+        if made.bytes.len() > LARGEST {
+            return;
+        }
+        let mut all = self.lock();
+        if all.len() >= KEPT && !all.contains_key(&address) {
+            all.retain(|_, kept| kept.at.elapsed() < FRESH);
+            if all.len() >= KEPT {
+                all.clear();
+            }
+        }
+        all.insert(address, Kept { made, at: Instant::now(), in_the_making: false });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(body: &str) -> Made {
+        Made::new("text/html; charset=utf-8", body.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_page_is_made_once_and_not_sent_to_who_has_it() {
+        let cache = Cache::default();
+        let first = cache.page("/a".to_owned(), &HeaderMap::new(), async { Ok(made("one")) }).await;
+        let etag = first.headers()[header::ETAG].clone();
+        let mut asked = HeaderMap::new();
+        asked.insert(header::IF_NONE_MATCH, etag);
+        let again = cache.page("/a".to_owned(), &asked, async { panic!("it is fresh") }).await;
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+        let other = cache.page("/b".to_owned(), &asked, async { Ok(made("two")) }).await;
+        assert_eq!(other.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_is_asked_again() {
+        let cache = Cache::default();
+        for status in [StatusCode::NOT_FOUND, StatusCode::SERVICE_UNAVAILABLE] {
+            let refused = async { Err(status.into_response()) };
+            assert_eq!(cache.page("/a".to_owned(), &HeaderMap::new(), refused).await.status(), status);
+        }
+    }
+}
