@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -167,19 +169,20 @@ impl Window {
         texts(&found)
     }
 
-    /// Keeps the whole page as a picture.
+    /// Keeps the page as a picture, as far as a reader would scroll.
     pub async fn picture(&self, file: &Path) {
-        let tall =
-            self.ask("return Math.max(document.documentElement.scrollHeight, 600)").await.as_u64().expect("a number");
-        let metrics = json!({"width": self.width, "height": tall.min(6_000), "deviceScaleFactor": 1, "mobile": false});
+        let tall = self.ask("return document.documentElement.scrollHeight").await.as_u64().expect("a number");
+        let tall = tall.clamp(600, 2_400);
+        let metrics = json!({"width": self.width, "height": tall, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
-        let picture = self.client.screenshot().await.expect("a picture");
+        let answer = self.devtools("Page.captureScreenshot", json!({"format": "webp", "quality": 60})).await;
+        let picture = BASE64_STANDARD.decode(answer["data"].as_str().expect("a picture")).expect("base64");
         std::fs::write(file, picture).expect("a file");
     }
 
     /// A command of the browser's own protocol.
-    async fn devtools(&self, command: &'static str, params: Value) {
-        self.client.issue_cmd(Devtools(command, params)).await.expect("the browser obeys");
+    async fn devtools(&self, command: &'static str, params: Value) -> Value {
+        self.client.issue_cmd(Devtools(command, params)).await.expect("the browser obeys")
     }
 
     pub async fn close(self) {

@@ -52,7 +52,7 @@ async fn every_page_fits_and_is_accessible_at_each_width_light_and_dark() {
                 let Some(folder) = &pictures else { break };
                 window.go(&format!("http://127.0.0.1:{}{path}", site.port)).await;
                 let shade = if dark { "dark" } else { "light" };
-                window.picture(&folder.join(format!("{name}-{width}-{shade}.png"))).await;
+                window.picture(&folder.join(format!("{name}-{width}-{shade}.webp"))).await;
             }
             window.close().await;
         }
