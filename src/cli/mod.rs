@@ -8,6 +8,7 @@ mod digest;
 mod doctor;
 mod healthcheck;
 mod import;
+mod operator;
 mod organization;
 mod outbox;
 mod output;
@@ -79,6 +80,9 @@ enum Command {
     /// Organizations, their clients, what they run, and their people
     #[command(subcommand)]
     Organization(organization::Command),
+    /// Who runs this installation and signs in as such; the audit log
+    #[command(subcommand)]
+    Operator(operator::Command),
     /// Addresses that are not mailed, and why: list, add, lift
     #[command(subcommand)]
     Suppression(suppression::Command),
@@ -151,6 +155,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Advisories(command) => advisories::main(global, command),
         Command::Subscriber(command) => subscriber::main(global, command),
         Command::Organization(command) => organization::main(global, command),
+        Command::Operator(command) => operator::main(global, command),
         Command::Suppression(command) => suppression::main(global, command),
         Command::Digest(arguments) => digest::main(global, arguments),
         Command::Outbox(command) => outbox::main(global, command),

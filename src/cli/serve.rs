@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::{Failure, Global, Outcome, start};
-use crate::jobs::{Context, runner};
+use crate::jobs::{Context, accounts, runner};
 use crate::web;
 
 /// How long open requests may take after the word to stop.
@@ -44,6 +44,10 @@ pub(super) fn main(global: &Global, arguments: &Arguments) -> Outcome {
             ))
         })?;
         info!("Listening on http://{}", listener.local_addr()?);
+        let token = context.store.write(accounts::set_up_token).await?;
+        if let Some(token) = token {
+            info!("There is no operator yet. Who opens {}/set-up/{token} becomes it", context.public_url);
+        }
         let (tell, stop) = watch::channel(false);
         tokio::spawn(until_signal(tell));
         serve(context, listener, outbox, stop).await?;

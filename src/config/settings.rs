@@ -286,9 +286,7 @@ impl Reader {
         let mail_from = self.value("mail_from", None, values::mailbox);
         let reply_to = self.value("reply_to", None, values::mailbox);
         let burst = self.value("burst", None, values::count);
-        let signup = self.value("signup", None, values::yes);
-        let public_pages = self.value("public_pages", None, values::yes);
-        let trusted_proxies = self.value("trusted_proxies", None, values::networks);
+        let web = self.web();
         let dkim_keys = self.value("dkim_keys", None, values::named_files);
         let mail_flow = self.mail_flow(smtp.as_ref());
         let sources = self.value("sources", None, values::file);
@@ -313,7 +311,7 @@ impl Reader {
             smtp: smtp.map(|smtp| Smtp { ca: smtp_ca, ..smtp }),
             smtp_connections: smtp_connections?,
             burst: burst?,
-            web: WebRules { signup: signup?, public_pages: public_pages?, trusted_proxies: trusted_proxies? },
+            web: web?,
             mail_from: mail_from?,
             reply_to,
             dkim_keys: dkim_keys.unwrap_or_default(),
@@ -332,6 +330,13 @@ impl Reader {
             log_format: log_format?,
             shown: Vec::new(),
         })
+    }
+
+    fn web(&mut self) -> Option<WebRules> {
+        let signup = self.value("signup", None, values::yes);
+        let public_pages = self.value("public_pages", None, values::yes);
+        let trusted_proxies = self.value("trusted_proxies", None, values::networks);
+        Some(WebRules { signup: signup?, public_pages: public_pages?, trusted_proxies: trusted_proxies? })
     }
 
     /// The value of the setting `key`. `stands_for` is what the braces in its default stand for; a default that needs

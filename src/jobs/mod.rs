@@ -1,8 +1,10 @@
 //! Jobs: the only rooms that join stages and storage. Each loads, runs stages and saves; none takes input, so that
 //! the next run is the retry.
 
+pub mod accounts;
 pub mod context;
 pub mod due;
+pub mod endpoints;
 pub mod route;
 pub mod poll;
 pub mod post;

@@ -28,7 +28,7 @@ const GIVEN_UP: i64 = 2;
 pub fn stands_by(source: &Source, health: &[SourceHealth]) -> bool {
     let Some(first) = &source.instead_of else { return false };
     let known = health.iter().find(|health| health.source == *first);
-    known.is_none_or(|first| first.state.weight() < 3 || first.failures < GIVEN_UP)
+    known.is_none_or(|first| first.paused.is_none() && (first.state.weight() < 3 || first.failures < GIVEN_UP))
 }
 
 /// The source at its new address, where it has said often enough that it moved for good and stays with its site. A move

@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use super::poll::{self, Polled};
 use super::send::Sent;
-use super::{Context, audience, bounces, breaker, digest, due, fan_out, route, selftest, send, watch};
+use super::{Context, accounts, audience, bounces, breaker, digest, due, fan_out, route, selftest, send, watch};
 use crate::config::sources::Source;
 use crate::model::clock::Timestamp;
 use crate::store::{StoreError, deliveries, sources};
@@ -100,7 +100,11 @@ pub async fn due(context: &Context, now: Timestamp) -> Result<Vec<Source>, Store
         .collect();
     let stands_by = |source: &&Source| route::stands_by(source, &health);
     let waits = |source: &Source| waits.get(source.id.as_str()).is_some_and(|due| *due <= due::farthest(source, now));
-    let due = |source: &&Source| source.enabled && !waits(source) && !stands_by(source);
+    let paused: HashSet<&str> =
+        health.iter().filter(|health| health.paused.is_some()).map(|health| health.source.as_str()).collect();
+    let due = |source: &&Source| {
+        source.enabled && !paused.contains(source.id.as_str()) && !waits(source) && !stands_by(source)
+    };
     Ok(context.sources.iter().filter(due).cloned().collect())
 }
 
@@ -172,6 +176,7 @@ async fn cut_digests(context: Context, stop: signal::Receiver<bool>, wake: Arc<N
             let fanned = fan_out::run_once(&context).await?;
             let told = watch::run_once(&context).await?;
             audience::forget_unanswered(&context.store, context.clock.now()).await?;
+            accounts::forget_ended(&context.store, context.clock.now()).await?;
             Ok::<_, StoreError>(fanned + told + digest::run_once(&context).await?)
         };
         match work.await {

@@ -27,6 +27,8 @@ pub enum HealthState {
     Failing,
     /// It can be read, but has been silent for longer than is normal for it. Never stored: time alone brings it.
     Late,
+    /// An operator has paused it. Kept beside the state.
+    Paused,
     /// Not watched. Never stored.
     Off,
 }
@@ -43,6 +45,7 @@ impl HealthState {
             Self::Blocked => "blocked",
             Self::Failing => "failing",
             Self::Late => "late",
+            Self::Paused => "paused",
             Self::Off => "off",
         }
     }
@@ -54,7 +57,7 @@ impl HealthState {
             Self::New | Self::Ok | Self::Off => 0,
             Self::Degraded => 1,
             Self::Late => 2,
-            Self::Changed | Self::Blocked | Self::Failing => 3,
+            Self::Changed | Self::Blocked | Self::Failing | Self::Paused => 3,
         }
     }
 
@@ -75,7 +78,7 @@ impl FromStr for HealthState {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const ALL: [HealthState; 8] = [
+        const ALL: [HealthState; 9] = [
             HealthState::New,
             HealthState::Ok,
             HealthState::Degraded,
@@ -83,6 +86,7 @@ impl FromStr for HealthState {
             HealthState::Blocked,
             HealthState::Failing,
             HealthState::Late,
+            HealthState::Paused,
             HealthState::Off,
         ];
         ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| format!("'{text}' is not a source state"))
@@ -120,6 +124,8 @@ pub struct SourceHealth {
     pub told: Option<HealthState>,
     /// Where it has moved to for good, and how often in a row it said so.
     pub moved: Option<(String, i64)>,
+    /// When an operator paused it, and who.
+    pub paused: Option<(Timestamp, String)>,
 }
 
 /// The shortest silence that is called late: a long weekend is no fault.
@@ -141,6 +147,9 @@ impl SourceHealth {
         if !watched {
             return HealthState::Off;
         }
+        if self.paused.is_some() {
+            return HealthState::Paused;
+        }
         let silent_since = self.last_news.filter(|news| news.plus(self.patience(silent_days)) < now);
         if self.state.sees() && silent_since.is_some() { HealthState::Late } else { self.state }
     }
@@ -148,6 +157,12 @@ impl SourceHealth {
     /// What is the matter and what to do, as a sentence, in the state `standing`; empty when all is well.
     #[must_use]
     pub fn advice(&self, standing: HealthState, silent_days: u32) -> String {
+        if let (HealthState::Paused, Some((at, who))) = (standing, &self.paused) {
+            return format!(
+                "paused by {who} on {}, so nothing is read until somebody resumes it",
+                &at.to_string()[..10]
+            );
+        }
         if standing != HealthState::Late {
             return self.detail.clone();
         }
@@ -185,6 +200,10 @@ mod tests {
         health.longest_gap = Some(DAY / 2);
         assert_eq!(health.standing(true, 30, at(103)), HealthState::Ok, "a long weekend is no fault");
         assert_eq!(health.standing(false, 30, at(200)), HealthState::Off);
+        let paused = SourceHealth { paused: Some((at(100), "ada@msp.example".to_owned())), ..health.clone() };
+        assert_eq!(paused.standing(true, 30, at(103)), HealthState::Paused);
+        assert!(!HealthState::Paused.sees(), "what is not read is not seen");
+        assert!(paused.advice(HealthState::Paused, 30).contains("ada@msp.example"));
         health.state = HealthState::Blocked;
         assert_eq!(health.standing(true, 30, at(200)), HealthState::Blocked, "a known fault is told first");
         assert!(
@@ -196,7 +215,7 @@ mod tests {
 
     #[test]
     fn every_state_is_read_back() {
-        for word in ["new", "ok", "degraded", "changed", "blocked", "failing", "late", "off"] {
+        for word in ["new", "ok", "degraded", "changed", "blocked", "failing", "late", "paused", "off"] {
             assert_eq!(word.parse::<HealthState>().map(HealthState::as_str), Ok(word));
         }
     }

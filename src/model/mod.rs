@@ -19,6 +19,7 @@ pub mod item;
 pub mod mail;
 pub mod platform;
 pub mod report;
+pub mod response;
 pub mod search;
 pub mod severity;
 pub mod text;

@@ -122,20 +122,28 @@ pub struct Tag {
     pub evidence: Vec<Evidence>,
 }
 
+impl Evidence {
+    /// What says so, as a clause: `the title says 'ScreenConnect'`.
+    #[must_use]
+    pub fn clause(&self) -> String {
+        let words = text::truncate(&text::one_line(&self.matched), 60);
+        match self.field {
+            Field::Title => format!("the title says '{words}'"),
+            Field::Text => format!("the text says '{words}'"),
+            Field::Product => format!("the product data name '{words}'"),
+            Field::Source => "the source covers this vendor only".to_owned(),
+            Field::Link => format!("it stands on the vendor's own page, {words}"),
+        }
+    }
+}
+
 impl Tag {
     /// What says so, as a clause: `the title says 'ScreenConnect' and the product data name 'connectwise:screenconnect'`.
     #[must_use]
     pub fn because(&self) -> String {
         let mut said: Vec<String> = Vec::new();
         for piece in &self.evidence {
-            let words = text::truncate(&text::one_line(&piece.matched), 60);
-            let clause = match piece.field {
-                Field::Title => format!("the title says '{words}'"),
-                Field::Text => format!("the text says '{words}'"),
-                Field::Product => format!("the product data name '{words}'"),
-                Field::Source => "the source covers this vendor only".to_owned(),
-                Field::Link => format!("it stands on the vendor's own page, {words}"),
-            };
+            let clause = piece.clause();
             if !said.contains(&clause) && said.len() < 2 {
                 said.push(clause);
             }

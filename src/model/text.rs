@@ -87,6 +87,24 @@ pub fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
+/// Spreadsheets run a cell that begins like this.
+fn is_formula(cell: &str) -> bool {
+    cell.starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+/// A text as a cell of a spreadsheet: what would be taken for a formula gets an apostrophe before it (OWASP ASVS 5.0
+/// section 1.2.10).
+#[must_use]
+pub fn to_cell(text: &str) -> String {
+    if is_formula(text) { format!("'{text}") } else { text.to_owned() }
+}
+
+/// The text of a cell that [`to_cell`] wrote.
+#[must_use]
+pub fn from_cell(cell: &str) -> String {
+    cell.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(cell).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,11 +10,11 @@ use crate::model::item::KevFacts;
 use crate::model::tlp::Tlp;
 
 const INSERT: &str = "INSERT INTO advisories (id, number, revision, revised_at, first_seen, title, severity, exploited,
-     public, dated_at) VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9)";
+     public, community, dated_at) VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 const UPDATE: &str =
     "UPDATE advisories SET revision = $2, revised_at = $3, title = $4, severity = $5, exploited = $6, public = $7,
-     dated_at = $8 WHERE id = $1";
+     community = $8, dated_at = $9 WHERE id = $1";
 
 const REVISION: &str = "INSERT INTO revisions (advisory, number, at, body) VALUES ($1, $2, $3, $4)";
 
@@ -62,7 +62,8 @@ pub fn open(tx: &mut Tx<'_>, number: i64, now: Timestamp, content: &Content) -> 
         content.title.as_str().into(),
         content.severity.rank().into(),
         content.exploitation.exploited.into(),
-        is_public(content).into(),
+        (content.tlp == Tlp::Clear).into(),
+        (content.tlp <= Tlp::Green).into(),
         content.published.unwrap_or(content.first_seen).into(),
     ];
     tx.execute(INSERT, &args)?;
@@ -88,7 +89,8 @@ pub fn revise(
         content.title.as_str().into(),
         content.severity.rank().into(),
         content.exploitation.exploited.into(),
-        is_public(content).into(),
+        (content.tlp == Tlp::Clear).into(),
+        (content.tlp <= Tlp::Green).into(),
         content.published.unwrap_or(content.first_seen).into(),
     ];
     tx.execute(UPDATE, &args)?;
@@ -127,10 +129,6 @@ pub fn open_for(
         }
     }
     Ok(open)
-}
-
-fn is_public(content: &Content) -> bool {
-    content.tlp == Tlp::Clear
 }
 
 fn write_revision(

@@ -13,6 +13,8 @@ const CURRENT: &str = "SELECT value FROM counters WHERE name = $1";
 pub enum Counter {
     /// Advisory numbers.
     Advisory,
+    /// Entries of the audit log.
+    Audit,
     /// Client numbers.
     Client,
     /// Event sequence numbers.
@@ -27,6 +29,12 @@ pub enum Counter {
     Notice,
     /// Organization numbers.
     Organization,
+    /// Responses to advisories.
+    Response,
+    /// Sessions of people who signed in.
+    Session,
+    /// Links to sign in.
+    SignIn,
     /// Requests to be mailed.
     Signup,
     /// Subscription numbers.
@@ -39,6 +47,7 @@ impl Counter {
     const fn name(self) -> &'static str {
         match self {
             Self::Advisory => "advisory",
+            Self::Audit => "audit",
             Self::Client => "client",
             Self::Event => "event",
             Self::Ingest => "ingest",
@@ -46,6 +55,9 @@ impl Counter {
             Self::Member => "member",
             Self::Notice => "notice",
             Self::Organization => "organization",
+            Self::Response => "response",
+            Self::Session => "session",
+            Self::SignIn => "sign_in",
             Self::Signup => "signup",
             Self::Subscription => "subscription",
             Self::Wrong => "wrong",

@@ -184,6 +184,26 @@ pub fn page(tx: &mut Tx<'_>, after: i64, most: i64) -> Result<Vec<(i64, Advisory
     rows.iter().map(|row| Ok((row.int(0)?, AdvisoryId(row.text(1)?), super::from_json(&row.text(2)?)?))).collect()
 }
 
+/// The newest items of a source, each with its number and its advisory.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn newest_of(tx: &mut Tx<'_>, source: &str, most: i64) -> Result<Vec<(i64, AdvisoryId, Draft)>, StoreError> {
+    let sql = "SELECT id, advisory, body FROM items WHERE source = $1 ORDER BY id DESC LIMIT CAST($2 AS BIGINT)";
+    let rows = tx.query(sql, &[source.into(), most.into()])?;
+    rows.iter().map(|row| Ok((row.int(0)?, AdvisoryId(row.text(1)?), super::from_json(&row.text(2)?)?))).collect()
+}
+
+/// The items of an advisory, each with its number, in order of arrival.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn numbered(tx: &mut Tx<'_>, advisory: &AdvisoryId) -> Result<Vec<(i64, Draft)>, StoreError> {
+    let sql = "SELECT id, body FROM items WHERE advisory = $1 ORDER BY id";
+    let rows = tx.query(sql, &[advisory.0.as_str().into()])?;
+    rows.iter().map(|row| Ok((row.int(0)?, super::from_json(&row.text(1)?)?))).collect()
+}
+
 /// Stores what an item is to say from now on.
 ///
 /// # Errors

@@ -4,7 +4,10 @@
 //! contain an `.await`. Each statement is written once, in the dialect of `docs/DIALECT.md`, above the function that
 //! runs it. The engines' names occur in `driver/` and nowhere else.
 
+pub mod accounts;
 pub mod advisories;
+pub mod audit;
+pub mod board;
 pub mod bounces;
 pub mod counters;
 pub mod deliveries;
@@ -21,12 +24,14 @@ mod migrate;
 pub mod organizations;
 pub mod outbox;
 pub mod overview;
+pub mod responses;
 pub mod rollups;
 pub mod search;
 pub mod sources;
 pub mod signups;
 pub mod subscriptions;
 pub mod suppressions;
+pub mod told;
 pub mod wrong_matches;
 mod value;
 

@@ -9,7 +9,7 @@ use crate::model::health::{HealthState, SourceHealth, Validators};
 
 const COLUMNS: &str =
     "id, state, since, last_attempt, last_success, next_due, failures, items, detail, baseline, last_news,
-     longest_gap, told, moved_to, moved_times";
+     longest_gap, told, moved_to, moved_times, paused_at, paused_by";
 
 const CREATE: &str =
     "INSERT INTO sources (id, state, failures, items, detail, baseline) VALUES ($1, 'new', 0, 0, '', FALSE)
@@ -198,6 +198,25 @@ pub fn renew(tx: &mut Tx<'_>, id: &str, holder: &str, until: Timestamp) -> Resul
     Ok(tx.execute(RENEW, &[id.into(), holder.into(), until.into()])? == 1)
 }
 
+/// Pauses a source, or lets it go on where `by` is absent.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn pause(tx: &mut Tx<'_>, id: &str, by: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(CREATE, &[id.into()])?;
+    let sql = "UPDATE sources SET paused_at = $2, paused_by = $3 WHERE id = $1";
+    tx.execute(sql, &[id.into(), by.map(|_| now).into(), by.map(str::to_owned).into()]).map(drop)
+}
+
+/// Makes a source due now.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn due_now(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(CREATE, &[id.into()])?;
+    tx.execute("UPDATE sources SET next_due = $2 WHERE id = $1", &[id.into(), now.into()]).map(drop)
+}
+
 fn health(row: &Row) -> Result<SourceHealth, StoreError> {
     Ok(SourceHealth {
         source: row.text(0)?,
@@ -214,5 +233,6 @@ fn health(row: &Row) -> Result<SourceHealth, StoreError> {
         longest_gap: row.opt_int(11)?,
         told: row.opt_text(12)?.map(|word| word.parse().map_err(StoreError::custom)).transpose()?,
         moved: row.opt_text(13)?.zip(row.opt_int(14)?),
+        paused: row.opt_time(15)?.zip(row.opt_text(16)?),
     })
 }

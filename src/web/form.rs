@@ -155,7 +155,8 @@ pub(super) fn shown(context: &Context, wish: &Wish, named: &dyn Fn(&Follow) -> S
     }
 }
 
-fn groups(context: &Context, wish: &Wish) -> Vec<Group> {
+/// The platforms by category, those of the wish ticked.
+pub(super) fn groups(context: &Context, wish: &Wish) -> Vec<Group> {
     let chosen: BTreeSet<&str> = wish.platforms.iter().map(|id| id.0.as_str()).collect();
     let of = |category: Category| {
         let listed =

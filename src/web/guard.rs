@@ -19,31 +19,60 @@ use url::Url;
 
 use super::State;
 
-/// Posts of one client at once, and how many more each second.
-const BURST: f64 = 40.0;
-const EACH_SECOND: f64 = 0.5;
+/// How many posts of one client are taken at once, and how many more each second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Pace {
+    /// Forms that anybody may send.
+    Anybody,
+    /// Rooms where a sign-in is needed: whoever goes through a board by keyboard is quick.
+    Members,
+}
+
+impl Pace {
+    fn of(path: &str) -> Self {
+        let rooms = ["/o/", "/operator/", "/me/"];
+        if rooms.iter().any(|room| path.starts_with(room)) { Self::Members } else { Self::Anybody }
+    }
+
+    const fn burst(self) -> f64 {
+        match self {
+            Self::Anybody => 40.0,
+            Self::Members => 400.0,
+        }
+    }
+
+    const fn each_second(self) -> f64 {
+        match self {
+            Self::Anybody => 0.5,
+            Self::Members => 5.0,
+        }
+    }
+}
+
 /// Most clients remembered.
 const CLIENTS: usize = 20_000;
 
 /// The posts of clients, as buckets that fill with time.
 #[derive(Default)]
-pub(super) struct Posts(Mutex<HashMap<IpAddr, (f64, Instant)>>);
+pub(super) struct Posts(Mutex<HashMap<(IpAddr, Pace), (f64, Instant)>>);
 
 impl Posts {
     /// Takes one post of a client; else says in how many seconds there may be one.
-    fn take(&self, client: IpAddr, now: Instant) -> Result<(), u64> {
+    fn take(&self, client: IpAddr, pace: Pace, now: Instant) -> Result<(), u64> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let filled = |(left, at): (f64, Instant)| BURST.min(left + (now - at).as_secs_f64() * EACH_SECOND);
-        if all.len() >= CLIENTS && !all.contains_key(&client) {
-            all.retain(|_, bucket| filled(*bucket) < BURST);
+        let filled = |pace: Pace, (left, at): (f64, Instant)| {
+            pace.burst().min(left + (now - at).as_secs_f64() * pace.each_second())
+        };
+        if all.len() >= CLIENTS && !all.contains_key(&(client, pace)) {
+            all.retain(|(_, pace), bucket| filled(*pace, *bucket) < pace.burst());
             // As many as this at once are no people: nobody's count outweighs the memory.
             if all.len() >= CLIENTS {
                 all.clear();
             }
         }
-        let left = all.get(&client).map_or(BURST, |bucket| filled(*bucket));
-        let answer = if left >= 1.0 { Ok(()) } else { Err(((1.0 - left) / EACH_SECOND).ceil() as u64) };
-        all.insert(client, (if answer.is_ok() { left - 1.0 } else { left }, now));
+        let left = all.get(&(client, pace)).map_or(pace.burst(), |bucket| filled(pace, *bucket));
+        let answer = if left >= 1.0 { Ok(()) } else { Err(((1.0 - left) / pace.each_second()).ceil() as u64) };
+        all.insert((client, pace), (if answer.is_ok() { left - 1.0 } else { left }, now));
         answer
     }
 }
@@ -60,7 +89,8 @@ pub(super) async fn guard(Shared(state): Shared<State>, request: Request, next: 
     }
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let client = peer.map(|peer| client(peer, request.headers(), &state.0.context.web.trusted_proxies));
-    if let Some(Err(seconds)) = client.map(|client| state.0.posts.take(client, Instant::now())) {
+    let pace = Pace::of(request.uri().path());
+    if let Some(Err(seconds)) = client.map(|client| state.0.posts.take(client, pace, Instant::now())) {
         let message = format!("That was often. Please try again in {seconds} seconds.");
         let page = state.problem(StatusCode::TOO_MANY_REQUESTS, &message);
         return ([(header::RETRY_AFTER, seconds.to_string())], page).into_response();
@@ -164,10 +194,11 @@ mod tests {
     fn who_posts_too_often_waits_and_others_do_not() {
         let (posts, now) = (Posts::default(), Instant::now());
         let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let taken = (0..100).filter(|_| posts.take(one, now).is_ok()).count();
+        let taken = (0..100).filter(|_| posts.take(one, Pace::Anybody, now).is_ok()).count();
         assert_eq!(taken, 40);
-        assert_eq!(posts.take(one, now), Err(2));
-        assert_eq!(posts.take(other, now), Ok(()));
-        assert_eq!(posts.take(one, now + Duration::from_secs(3)), Ok(()));
+        assert_eq!(posts.take(one, Pace::Anybody, now), Err(2));
+        assert_eq!(posts.take(one, Pace::of("/o/org-1/advisories/RW-1/respond"), now), Ok(()), "members are quicker");
+        assert_eq!(posts.take(other, Pace::Anybody, now), Ok(()));
+        assert_eq!(posts.take(one, Pace::Anybody, now + Duration::from_secs(3)), Ok(()));
     }
 }

@@ -4,6 +4,7 @@
 //! request -> harden (headers, time) -> guard (other sites' forms, too many posts) -> pages (public, kept a second) | forms (signup, preferences, leaving) | probes
 //! ```
 
+mod account;
 mod asked;
 mod assets;
 mod cache;
@@ -13,7 +14,10 @@ mod form;
 mod guard;
 mod lines;
 mod metrics;
+mod operator;
+mod organization;
 mod pages;
+mod person;
 mod preferences;
 mod probes;
 mod signup;
@@ -29,7 +33,7 @@ use axum::extract::{DefaultBodyLimit, Request, State as Shared};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::sync::watch;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -77,7 +81,11 @@ pub fn router(state: State) -> Router {
         .route("/platforms", get(pages::platforms::show))
         .route("/platforms/{id}", get(pages::platform::show))
         .route("/sources", get(pages::sources::show));
-    let public = if state.0.context.web.public_pages { public } else { Router::new().route("/", get(pages::closed)) };
+    let public = match state.0.context.web.public_pages {
+        true => public,
+        false => public.layer(middleware::from_fn_with_state(state.clone(), pages::members_only)),
+    };
+    let lists = organization::lists().layer(RequestBodyLimitLayer::new(LIST_MAX));
     public
         .route("/assets/{name}", get(assets::get))
         .route("/outbox", get(pages::outbox::list))
@@ -87,20 +95,39 @@ pub fn router(state: State) -> Router {
         .route("/p/{token}", get(preferences::show).post(preferences::save))
         .route("/p/{token}/erase", get(preferences::ask_erase).post(preferences::erase))
         .route("/u/{token}", get(unsubscribe::ask).post(unsubscribe::leave))
+        .merge(signed_in())
+        .merge(organization::routes())
+        .merge(operator::routes())
         .route("/livez", get(probes::livez))
         .route("/readyz", get(probes::readyz))
         .route("/metrics", get(metrics::metrics))
         .fallback(pages::not_found)
+        .layer(RequestBodyLimitLayer::new(FORM_MAX))
+        .merge(lists)
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
         .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(FORM_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
         .layer(middleware::from_fn_with_state(state.clone(), harden))
         .with_state(state)
 }
 
+/// Pages of people who are signed in, and the way there.
+fn signed_in() -> Router<State> {
+    Router::new()
+        .route("/sign-in", get(account::sign_in::form).post(account::sign_in::ask))
+        .route("/sign-in/{token}", get(account::sign_in::link).post(account::sign_in::enter))
+        .route("/set-up/{token}", get(account::set_up::form).post(account::set_up::save))
+        .route("/me", get(account::me::show))
+        .route("/me/sign-out", post(account::me::sign_out))
+        .route("/me/sign-out-everywhere", post(account::me::sign_out_everywhere))
+        .route("/me/sessions/{id}/end", post(account::me::end_session))
+}
+
 /// Largest form that is read, in bytes.
 const FORM_MAX: usize = 64 * 1024;
+
+/// Largest list that is taken over, in bytes.
+const LIST_MAX: usize = 1024 * 1024;
 
 /// How long a request may take from its head to our answer; who sends its body drop by drop is cut off.
 const PATIENCE: Duration = Duration::from_secs(20);

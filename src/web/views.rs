@@ -2,9 +2,12 @@
 
 use askama::Template;
 use axum::http::StatusCode;
-use axum::response::Html;
+use axum::response::{Html, IntoResponse, Response};
 
+use super::lines::When;
+use super::person::{Operator, Person, Place};
 use super::{State, assets};
+use crate::store::audit::Entry;
 
 /// A page and how the request for it ended.
 pub(super) type Page = (StatusCode, Html<String>);
@@ -19,30 +22,97 @@ pub(super) struct Frame {
     pub(super) feed: String,
     /// Whether anybody may ask to be mailed.
     pub(super) signup: bool,
-    /// Which of the pages in the navigation it is; empty for none.
-    pub(super) here: &'static str,
+    /// The navigation.
+    pub(super) pages: Vec<Way>,
+    /// The navigation within a room; empty on public pages.
+    pub(super) room: Vec<Way>,
+    /// What the room is called.
+    pub(super) title: String,
 }
 
-impl Frame {
-    /// The navigation: address, name, and whether it is the page shown.
-    pub(super) fn pages(&self) -> Vec<(&'static str, &'static str, bool)> {
-        let all = [("/", "Now"), ("/advisories", "Advisories"), ("/platforms", "Platforms"), ("/sources", "Sources")];
-        let subscribe = self.signup.then_some(("/subscribe", "Subscribe"));
-        all.into_iter().chain(subscribe).map(|(url, name)| (url, name, url == self.here)).collect()
+/// A place that the navigation leads to.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) url: String,
+    pub(super) name: String,
+    /// It is the page shown.
+    pub(super) here: bool,
+}
+
+impl Way {
+    fn new(url: &str, name: &str, here: &str) -> Self {
+        Self { url: url.to_owned(), name: name.to_owned(), here: url == here }
     }
 }
 
+/// The pages of an organization, below its address.
+const ROOMS: [(&str, &str); 6] = [
+    ("", "Board"),
+    ("/clients", "Clients"),
+    ("/people", "People"),
+    ("/mail", "Mail and channels"),
+    ("/deliveries", "Deliveries"),
+    ("/audit", "Audit log"),
+];
+
+/// The pages of operators.
+const OPERATOR: [(&str, &str); 7] = [
+    ("/operator", "Sources"),
+    ("/operator/outbox", "Outbox"),
+    ("/operator/advisories", "Advisories"),
+    ("/operator/wrong-matches", "Wrong matches"),
+    ("/operator/suppression", "Suppression"),
+    ("/operator/organizations", "Organizations"),
+    ("/operator/audit", "Audit log"),
+];
+
 impl State {
-    /// The frame of the page at `here`.
-    pub(super) fn frame(&self, here: &'static str) -> Frame {
+    /// The frame of a page for everybody, which is at `here`.
+    pub(super) fn frame(&self, here: &str) -> Frame {
+        let signup = self.0.context.web.signup;
+        let all = [("/", "Now"), ("/advisories", "Advisories"), ("/platforms", "Platforms"), ("/sources", "Sources")];
+        let subscribe = signup.then_some(("/subscribe", "Subscribe"));
+        let pages = all.into_iter().chain(subscribe).chain([("/sign-in", "Sign in")]);
         Frame {
             style: assets::STYLE.name(),
             script: assets::SCRIPT.name(),
             icon: assets::ICON.name(),
             feed: String::new(),
-            signup: self.0.context.web.signup,
-            here,
+            signup,
+            pages: pages.map(|(url, name)| Way::new(url, name, here)).collect(),
+            room: Vec::new(),
+            title: String::new(),
         }
+    }
+
+    /// The frame of a page for one who is signed in.
+    pub(super) fn frame_of(&self, person: &Person, here: &str) -> Frame {
+        let public =
+            [("/", "Now"), ("/advisories", "Advisories"), ("/platforms", "Platforms"), ("/sources", "Sources")];
+        let mut pages: Vec<Way> = public.map(|(url, name)| Way::new(url, name, here)).into();
+        let places = person.memberships.iter();
+        pages.extend(places.map(|one| Way::new(&format!("/o/{}", one.organization), &one.name, here)));
+        pages.extend(person.operator.then(|| Way::new("/operator", "Operator", here)));
+        pages.push(Way::new("/me", person.email(), here));
+        Frame { pages, ..self.frame("") }
+    }
+
+    /// The frame of a page of an organization; `rest` is its address below the organization's.
+    pub(super) fn frame_at(&self, place: &Place, rest: &str) -> Frame {
+        let room = ROOMS.map(|(url, name)| Way { url: place.url(url), name: name.to_owned(), here: url == rest });
+        let frame = self.frame_of(&place.person, &place.url(""));
+        Frame { room: room.into(), title: place.here.name.clone(), ..frame }
+    }
+
+    /// The frame of a page of operators.
+    pub(super) fn frame_operator(&self, operator: &Operator, here: &str) -> Frame {
+        let room = OPERATOR.map(|(url, name)| Way::new(url, name, here));
+        Frame { room: room.into(), title: "Operator".to_owned(), ..self.frame_of(&operator.0, "/operator") }
+    }
+
+    /// The page for what is not there, or not for the one who asks: nobody can tell which.
+    pub(super) fn nothing_here(&self) -> Response {
+        self.problem(StatusCode::NOT_FOUND, "There is no such page.").into_response()
     }
 
     /// A page that says what happened and what to do.
@@ -70,6 +140,27 @@ struct Message<'a> {
     title: &'a str,
     text: &'a str,
     link: Option<(&'a str, &'a str)>,
+}
+
+/// A page of the audit log.
+#[derive(Template)]
+#[template(path = "audit.html")]
+pub(super) struct Log {
+    frame: Frame,
+    entries: Vec<(When, Entry)>,
+    /// Where the next page begins; 0 where there is none.
+    below: i64,
+    /// Whether nothing was taken away or changed; empty where that is not said.
+    intact: String,
+}
+
+impl Log {
+    /// The log's entries, of which a page has at most `most`.
+    pub(super) fn new(frame: Frame, entries: Vec<Entry>, most: i64, intact: String) -> Self {
+        let more = i64::try_from(entries.len()).is_ok_and(|count| count == most);
+        let below = entries.last().filter(|_| more).map_or(0, |entry| entry.seq);
+        Self { frame, entries: entries.into_iter().map(|entry| (When::at(entry.at), entry)).collect(), below, intact }
+    }
 }
 
 /// Renders a template; a fault in it becomes a plain page and a line in the log.

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod audience;
 mod bounces;
 mod channels;
@@ -29,6 +30,7 @@ mod recorded;
 mod outbox;
 mod pages;
 mod relay;
+mod rooms;
 mod story;
 mod tagging;
 mod clusters;

@@ -72,11 +72,7 @@ impl Site {
 
     /// What a whole request is answered, head and body.
     pub fn exchange(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it answers");
-        stream.write_all(request.as_bytes()).expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        answer
+        exchange(self.port, request)
     }
 
     /// What `GET path` is answered.
@@ -93,6 +89,58 @@ impl Site {
         ))
     }
 
+    /// What `GET path` is answered to the holder of a cookie.
+    pub fn get_as(&self, path: &str, cookie: &str) -> String {
+        self.exchange(&format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+        ))
+    }
+
+    /// What a form posted by the holder of a cookie is answered.
+    pub fn post_as(&self, path: &str, body: &str, cookie: &str) -> String {
+        let length = body.len();
+        self.exchange(&format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        ))
+    }
+
+    /// The path of the first link below `room` in a mail.
+    pub fn link(mail: &Received, room: &str) -> String {
+        let text = mail.text().replace("=\r\n", "");
+        let at = text.find(room).unwrap_or_else(|| panic!("no {room} in {text}"));
+        text[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || "/.-".contains(*c)).collect()
+    }
+
+    /// What the forms of a page bear.
+    pub fn csrf(page: &str) -> String {
+        let mark = "name=\"csrf\" value=\"";
+        let at = page.find(mark).unwrap_or_else(|| panic!("no form on {page}"));
+        page[at + mark.len()..].split('"').next().unwrap_or_default().to_owned()
+    }
+
+    /// Signs somebody in by a mailed link; gives the cookie.
+    pub async fn sign_in(&self, email: &str) -> String {
+        let before = self.smtp.messages().iter().filter(|mail| mail.to == [email]).count();
+        self.post("/sign-in", &format!("email={}", email.replace('@', "%40")));
+        let begun = Instant::now();
+        let mail = loop {
+            let all = self.smtp.messages();
+            let mut links = all.into_iter().filter(|mail| mail.to == [email] && mail.text().contains("/sign-in/"));
+            match links.next_back() {
+                Some(mail) if self.smtp.messages().iter().filter(|one| one.to == [email]).count() > before => {
+                    break mail;
+                }
+                _ => assert!(begun.elapsed() < Duration::from_secs(20), "a link for {email} in time"),
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        };
+        let entered = self.post(&Self::link(&mail, "/sign-in/"), "");
+        let cookie =
+            entered.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap_or_else(|| panic!("{entered}"));
+        cookie.split(';').next().unwrap_or_default().to_owned()
+    }
+
     /// The mails so far, once there are so many.
     pub async fn mails(&self, count: usize) -> Vec<Received> {
         self.smtp.wait_for(count, Duration::from_secs(30)).await
@@ -102,4 +150,13 @@ impl Site {
     pub fn subscribers(&self) -> Vec<Value> {
         serde_json::from_str(&self.program.ok(&["subscriber", "list", "--json"])).expect("JSON")
     }
+}
+
+/// What a whole request to a port on loopback is answered, head and body.
+pub fn exchange(port: u16, request: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it answers");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
 }

@@ -195,7 +195,7 @@ async fn fresh_secret(store: &Store, recipient: &mut Recipient) -> Result<Option
     if store.read(move |tx| subscriptions::has_secret(tx, &wanted)).await? {
         return Ok(None);
     }
-    let fresh = words::webhook_secret()?;
+    let fresh = audience::webhook_secret()?;
     if let Some(endpoint) = &mut recipient.endpoint {
         endpoint.secret = Some(fresh.clone());
     }
@@ -212,7 +212,7 @@ async fn recipient(
         Some(name) => organization(store, name).await?,
         None => String::new(),
     };
-    let key = words::key(arguments.channel, email, endpoint.as_ref());
+    let key = audience::key(arguments.channel, email, endpoint.as_ref());
     Ok(Recipient { organization, channel: arguments.channel, email: email.as_str().to_owned(), key, endpoint })
 }
 

@@ -23,6 +23,7 @@ use crate::model::address::EmailAddress;
 use crate::model::audience::{Follow, Subscription, Wish, weekday_name};
 use crate::model::channel::{ChannelKind, Endpoint};
 use crate::model::clock::Clock;
+use crate::model::text::{from_cell, to_cell};
 use crate::store::subscriptions::{self, Recipient};
 use crate::store::{Store, StoreError, Tx, organizations};
 
@@ -188,7 +189,7 @@ fn parse(columns: &[String], record: &StringRecord) -> Result<Line, String> {
     if record.as_slice().len() > LINE_MAX {
         return Err("the line is too long".to_owned());
     }
-    let cells: BTreeMap<&str, String> = columns.iter().map(String::as_str).zip(record.iter().map(unquoted)).collect();
+    let cells: BTreeMap<&str, String> = columns.iter().map(String::as_str).zip(record.iter().map(from_cell)).collect();
     let cell = |name: &str| cells.get(name).cloned().unwrap_or_default();
     let list = |name: &str| -> Vec<String> {
         cell(name).split(';').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
@@ -231,7 +232,7 @@ fn parse(columns: &[String], record: &StringRecord) -> Result<Line, String> {
     if nothing {
         return Err("no platform is named; write ids separated by ';', or * for everything".to_owned());
     }
-    let key = words::key(channel, &email, endpoint.as_ref());
+    let key = audience::key(channel, &email, endpoint.as_ref());
     let recipient = Recipient { channel, email: email.as_str().to_owned(), key, endpoint, ..Recipient::default() };
     Ok(Line { recipient, email, written, stacks: list("stacks"), organization: cell("organization") })
 }
@@ -318,7 +319,7 @@ pub(in crate::cli) async fn export(store: &Store, file: Option<&Path>) -> Outcom
     let mut writer = WriterBuilder::new().from_writer(to);
     writer.write_record(COLUMNS)?;
     for row in &all {
-        writer.write_record(row.iter().map(|cell| quoted(cell)))?;
+        writer.write_record(row.iter().map(|cell| to_cell(cell)))?;
     }
     writer.flush()?;
     if let Some(path) = file {
@@ -366,17 +367,4 @@ fn row(tx: &mut Tx<'_>, one: &Subscription) -> Result<Vec<String>, StoreError> {
         endpoint.map_or_else(String::new, |endpoint| endpoint.url),
         format!("{} ({})", one.consent, one.consent_at),
     ])
-}
-
-/// Spreadsheets run a cell that begins like this.
-fn is_formula(cell: &str) -> bool {
-    cell.starts_with(['=', '+', '-', '@', '\t', '\r'])
-}
-
-fn quoted(cell: &str) -> String {
-    if is_formula(cell) { format!("'{cell}") } else { cell.to_owned() }
-}
-
-fn unquoted(cell: &str) -> String {
-    cell.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(cell).to_owned()
 }

@@ -4,6 +4,7 @@
 
 mod consent;
 mod forget;
+mod words;
 mod written;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use crate::store::{Store, StoreError, Tx, meta};
 
 pub use consent::{Asked, Confirmed, ask, confirm, forget_unanswered, signup_of, signup_token};
 pub use forget::{end, erase, suppress};
+pub use words::{described, key, webhook_secret};
 pub use written::{Known, Written, platform};
 
 /// Followers that are written anew in one transaction.

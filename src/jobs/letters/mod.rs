@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::verp::{self, Purpose};
 use super::watch::Notice;
-use super::{Context, audience, owner};
+use super::{Context, accounts, audience, owner};
 use crate::model::audience::Subscription;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{Message, Returns};
@@ -24,6 +24,9 @@ use forms::{Shape, Told};
 pub use many::digest;
 pub(super) use tokens::hex;
 pub use tokens::{opened, signed, subscription_of, token};
+
+/// The kind of a test, which somebody asked for to see whether a channel works. Its payload says who.
+pub const TEST: &str = "test";
 
 /// A letter, or why it cannot be composed.
 pub type Letter = Result<Message, String>;
@@ -84,6 +87,13 @@ impl<'c> Desk<'c> {
         };
         let letter = match claimed.kind.as_str() {
             "alert" => self.alert(tx, &subscription, claimed),
+            accounts::KIND => self.sign_in(tx, &subscription, claimed),
+            TEST => Ok(guarded(|| {
+                Ok(compose::test(
+                    &envelope(self.context, &subscription, &claimed.id, claimed.created_at),
+                    &claimed.payload,
+                ))
+            })),
             "heartbeat" => Ok(self.heartbeat(&subscription, claimed)),
             "notice" => Ok(self.notice(&subscription, claimed)),
             owner::KIND => Ok(self.channel_failed(&subscription, claimed)),
@@ -169,6 +179,20 @@ impl<'c> Desk<'c> {
                 name: &|id| self.context.platform_name(id),
             };
             self.context.composer.question(&question).map_err(|error| error.to_string())
+        }))
+    }
+
+    /// The mail that signs somebody in, while its link works.
+    fn sign_in(&self, tx: &mut Tx<'_>, subscription: &Subscription, claimed: &Claimed) -> Result<Letter, StoreError> {
+        let Some(link) = crate::store::accounts::link(tx, &claimed.payload)? else {
+            return Ok(Err("the link is too old".to_owned()));
+        };
+        let token = accounts::link_token(&self.context.secret, &link.id);
+        let link = format!("{}/sign-in/{token}", self.context.public_url);
+        Ok(guarded(|| {
+            let envelope = plain(self.context, subscription, claimed);
+            let input = compose::SignIn { envelope, link: &link, minutes: accounts::LINK_MINUTES };
+            self.context.composer.sign_in(&input).map_err(|error| error.to_string())
         }))
     }
 

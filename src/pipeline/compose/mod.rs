@@ -12,7 +12,11 @@ mod notice;
 mod question;
 mod reader;
 mod render;
+mod service;
+mod signin;
 mod text;
+
+pub use service::{heartbeat, test};
 
 use std::collections::BTreeMap;
 
@@ -196,6 +200,16 @@ pub struct ChannelFailed<'a> {
     pub detail: &'a str,
 }
 
+/// What the mail that signs somebody in is made from.
+pub struct SignIn<'a> {
+    /// What every letter carries.
+    pub envelope: Envelope<'a>,
+    /// The page that signs in.
+    pub link: &'a str,
+    /// How long the link works from when it was asked for, in minutes.
+    pub minutes: u64,
+}
+
 /// A source whose state has changed.
 #[derive(Clone, Debug)]
 pub struct Changed<'a> {
@@ -282,58 +296,6 @@ impl Composer {
             return Ok(Message { brief, bulk, list_id, ..message(&input.envelope, view.subject, text, html, None) });
         }
     }
-}
-
-impl Composer {
-    /// The letter that asks whether its recipient wants to be mailed. It says nothing of any advisory.
-    ///
-    /// # Errors
-    /// A template is broken.
-    pub fn question(&self, input: &Question<'_>) -> Result<Message, ComposeError> {
-        let view = question::view(input);
-        let values = render::value(&view);
-        let html = render::html(&self.environment, "question.html", &values)?;
-        let text = render::plain(&self.environment, "question.txt", &values)?;
-        let list_id = format!("consent.{}", input.envelope.from_domain);
-        Ok(Message { bulk: false, list_id, ..message(&input.envelope, view.subject, text, html, None) })
-    }
-
-    /// The letter that tells the operator which sources can no longer be read, or can be again.
-    ///
-    /// # Errors
-    /// A template is broken.
-    pub fn notice(&self, input: &Notice<'_>) -> Result<Message, ComposeError> {
-        let view = notice::view(input);
-        let values = render::value(&view);
-        let html = render::html(&self.environment, "notice.html", &values)?;
-        let text = render::plain(&self.environment, "notice.txt", &values)?;
-        let list_id = format!("notices.{}", input.envelope.from_domain);
-        Ok(Message { bulk: false, list_id, ..message(&input.envelope, view.subject, text, html, None) })
-    }
-
-    /// The letter that tells its owner that a channel fails.
-    ///
-    /// # Errors
-    /// A template is broken.
-    pub fn channel_failed(&self, input: &ChannelFailed<'_>) -> Result<Message, ComposeError> {
-        let view = channel::view(input);
-        let values = render::value(&view);
-        let html = render::html(&self.environment, "channel.html", &values)?;
-        let text = render::plain(&self.environment, "channel.txt", &values)?;
-        let list_id = format!("notices.{}", input.envelope.from_domain);
-        Ok(Message { bulk: false, list_id, ..message(&input.envelope, view.subject, text, html, None) })
-    }
-}
-
-/// The daily sign of life, for a service that raises the alarm when it stays out. `says` is one plain sentence of ours.
-#[must_use]
-pub fn heartbeat(envelope: &Envelope<'_>, says: &str) -> Message {
-    let list_id = format!("heartbeat.{}", envelope.from_domain);
-    let text =
-        format!("{says}\n\n---\nSent by Rattlewatch once a day to the address that its settings name as heartbeat.\n");
-    let html = format!("<!doctype html><html lang=\"en\"><title>Heartbeat</title><p>{says}</p></html>");
-    let message = message(envelope, "Rattlewatch heartbeat: all is well".to_owned(), text, html, None);
-    Message { bulk: false, list_id, ..message }
 }
 
 fn message(envelope: &Envelope<'_>, subject: String, text: String, html: String, root: Option<String>) -> Message {

@@ -79,6 +79,7 @@ const fn word(state: HealthState) -> &'static str {
         HealthState::Blocked => "refuses us",
         HealthState::Failing => "cannot be read",
         HealthState::Late => "is silent for unusually long",
+        HealthState::Paused => "is paused",
         HealthState::Off => "is switched off",
     }
 }

@@ -87,6 +87,8 @@ pub fn environment() -> Result<Environment<'static>, ComposeError> {
         ("digest.html", html_of("digest.mjml", include_str!("../templates/digest.mjml"))?),
         ("notice.html", html_of("notice.mjml", include_str!("../templates/notice.mjml"))?),
         ("question.html", html_of("question.mjml", include_str!("../templates/question.mjml"))?),
+        ("signin.html", html_of("signin.mjml", include_str!("../templates/signin.mjml"))?),
+        ("signin.txt", include_str!("../templates/signin.txt").to_owned()),
         ("question.txt", include_str!("../templates/question.txt").to_owned()),
         ("notice.txt", include_str!("../templates/notice.txt").to_owned()),
         ("alert.txt", include_str!("../templates/alert.txt").to_owned()),

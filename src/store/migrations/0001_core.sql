@@ -12,6 +12,9 @@ CREATE TABLE sources (
     last_attempt BIGINT,
     last_success BIGINT,
     next_due BIGINT,
+    -- When an operator paused it, and who did.
+    paused_at BIGINT,
+    paused_by TEXT,
     failures BIGINT NOT NULL,
     items BIGINT NOT NULL,
     detail TEXT NOT NULL,
@@ -46,6 +49,8 @@ CREATE TABLE advisories (
     exploited BOOLEAN NOT NULL,
     -- TLP:CLEAR: it may stand on a page that anybody can read.
     public BOOLEAN NOT NULL,
+    -- TLP:CLEAR or TLP:GREEN: whoever is signed in may read it.
+    community BOOLEAN NOT NULL,
     -- Its items are another advisory's now; nothing but its history is left.
     merged_into TEXT
 );
@@ -92,6 +97,7 @@ CREATE TABLE items (
     body TEXT NOT NULL
 );
 CREATE INDEX items_by_advisory ON items (advisory, id);
+CREATE INDEX items_by_source ON items (source, id);
 
 -- By what items find each other: advisory ids, CVE ids, pages, references.
 CREATE TABLE item_links (
@@ -210,6 +216,70 @@ CREATE TABLE members (
     created_at BIGINT NOT NULL,
     UNIQUE (organization, email_key)
 );
+
+CREATE INDEX members_by_address ON members (email_key);
+
+-- Operators: who runs this installation, by the addresses that sign in.
+CREATE TABLE operators (
+    email_key TEXT PRIMARY KEY,
+    email TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+) /* clustered */;
+
+-- Mailed links to sign in that were asked for.
+CREATE TABLE sign_ins (
+    id TEXT PRIMARY KEY,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL,
+    -- Where to go from there: a path of ours.
+    next TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at BIGINT
+);
+CREATE INDEX sign_ins_by_address ON sign_ins (email_key, created_at);
+
+-- Who is signed in. hash: SHA-256 of what the browser's cookie holds, which is kept nowhere.
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX sessions_by_address ON sessions (email_key);
+
+-- What organizations did about advisories. Rows are added and never changed: the newest of an owner counts.
+CREATE TABLE responses (
+    id BIGINT PRIMARY KEY,
+    organization TEXT NOT NULL,
+    -- For whom: one client, or the organization for all of them.
+    owner TEXT NOT NULL,
+    advisory TEXT NOT NULL REFERENCES advisories (id),
+    -- acknowledged, mitigated, not_affected, accepted or reopened.
+    state TEXT NOT NULL,
+    note TEXT NOT NULL,
+    said_by TEXT NOT NULL,
+    at BIGINT NOT NULL
+);
+CREATE INDEX responses_by_advisory ON responses (organization, advisory, id);
+
+-- Audit log: who did what. hash: SHA-256 over the row and the hash of the row before it.
+CREATE TABLE audit (
+    seq BIGINT PRIMARY KEY,
+    at BIGINT NOT NULL,
+    -- The tenant; empty for what concerns the whole installation.
+    organization TEXT NOT NULL,
+    who TEXT NOT NULL,
+    action TEXT NOT NULL,
+    object TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    hash TEXT NOT NULL
+);
+CREATE INDEX audit_by_organization ON audit (organization, seq);
 
 -- What an organization or a client runs.
 CREATE TABLE stacks (
@@ -356,4 +426,4 @@ CREATE TABLE bounces (
     soft_last BIGINT
 );
 
-INSERT INTO counters (name, value) VALUES ('advisory', 0), ('client', 0), ('event', 0), ('ingest', 0), ('item', 0), ('member', 0), ('notice', 0), ('organization', 0), ('signup', 0), ('subscription', 0), ('wrong', 0);
+INSERT INTO counters (name, value) VALUES ('advisory', 0), ('audit', 0), ('client', 0), ('event', 0), ('ingest', 0), ('item', 0), ('member', 0), ('notice', 0), ('organization', 0), ('response', 0), ('session', 0), ('sign_in', 0), ('signup', 0), ('subscription', 0), ('wrong', 0);

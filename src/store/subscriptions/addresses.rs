@@ -1,6 +1,7 @@
 //! The addresses behind subscriptions: who is reached where, and how an address is forgotten.
 
 use super::{Recipient, endpoint};
+use crate::model::audience::Subscription;
 use crate::model::clock::Timestamp;
 use crate::store::{StoreError, Tx};
 
@@ -71,13 +72,13 @@ pub fn blank(tx: &mut Tx<'_>, id: &str, hash: &str) -> Result<(), StoreError> {
     tx.execute(sql, &[id.into(), format!("erased:{hash}").into()]).map(drop)
 }
 
-/// The channels that are no mail, and the letters about them, with their owners' addresses.
+/// The channels that are no mail, the letters about them, and the links to sign in, with their owners' addresses.
 ///
 /// # Errors
 /// Fails where the database does.
 pub fn owners(tx: &mut Tx<'_>) -> Result<Vec<(String, String)>, StoreError> {
     let sql = "SELECT id, email FROM subscriptions WHERE email <> ''
-         AND (channel NOT IN ('email', 'ticket') OR SUBSTR(id, 1, 6) = 'owner-') ORDER BY id";
+         AND (channel NOT IN ('email', 'ticket') OR SUBSTR(id, 1, 6) = 'owner-' OR SUBSTR(id, 1, 7) = 'person-') ORDER BY id";
     tx.query(sql, &[])?.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
 }
 
@@ -89,12 +90,20 @@ pub fn disown(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
     tx.execute("UPDATE subscriptions SET email = '' WHERE id = $1", &[id.into()]).map(drop)
 }
 
-/// Forgets the members with an address.
+/// Forgets the members with an address, that it was an operator's, and where it is signed in.
 ///
 /// # Errors
 /// Fails where the database does.
 pub fn blank_members(tx: &mut Tx<'_>, email_key: &str) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM members WHERE email_key = $1", &[email_key.into()]).map(drop)
+    for sql in [
+        "DELETE FROM members WHERE email_key = $1",
+        "DELETE FROM operators WHERE email_key = $1",
+        "DELETE FROM sign_ins WHERE email_key = $1",
+        "DELETE FROM sessions WHERE email_key = $1",
+    ] {
+        tx.execute(sql, &[email_key.into()])?;
+    }
+    Ok(())
 }
 
 /// Takes what relays and people said out of the deliveries to a subscription: it may name the address.
@@ -131,4 +140,17 @@ pub fn prune_pending(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, StoreErr
          AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.subscription = subscriptions.id)",
         &[],
     )
+}
+
+/// The active subscriptions of one organization, by address.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn of_organization(tx: &mut Tx<'_>, organization: &str) -> Result<Vec<Subscription>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM subscriptions s WHERE s.active AND s.organization = $1 ORDER BY s.email_key",
+        super::COLUMNS
+    );
+    let rows = tx.query(&sql, &[organization.into()])?;
+    rows.iter().map(|row| super::subscription(tx, row)).collect()
 }

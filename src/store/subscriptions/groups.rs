@@ -55,13 +55,21 @@ pub fn whole_stack(tx: &mut Tx<'_>, owner: &Owner) -> Result<Vec<PlatformId>, St
     tx.query(sql, &[owner.0.as_str().into()])?.iter().map(|row| row.text(0).map(PlatformId)).collect()
 }
 
+/// Which clients of `organization` run what: platforms with ids and names, in order.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn running(tx: &mut Tx<'_>, organization: &str) -> Result<Vec<(PlatformId, String, String)>, StoreError> {
+    let sql = "SELECT k.platform, c.id, c.name FROM clients c JOIN stacks k ON k.owner = c.id
+         WHERE c.organization = $1 ORDER BY k.platform, c.name_key";
+    let rows = tx.query(sql, &[organization.into()])?;
+    rows.iter().map(|row| Ok((PlatformId(row.text(0)?), row.text(1)?, row.text(2)?))).collect()
+}
+
 /// Which clients of `organization` run what: platforms with names, in order.
 ///
 /// # Errors
 /// Fails where the database does.
 pub fn clients_running(tx: &mut Tx<'_>, organization: &str) -> Result<Vec<(PlatformId, String)>, StoreError> {
-    let sql = "SELECT k.platform, c.name FROM clients c JOIN stacks k ON k.owner = c.id
-         WHERE c.organization = $1 ORDER BY k.platform, c.name_key";
-    let rows = tx.query(sql, &[organization.into()])?;
-    rows.iter().map(|row| Ok((PlatformId(row.text(0)?), row.text(1)?))).collect()
+    Ok(running(tx, organization)?.into_iter().map(|(platform, _, name)| (platform, name)).collect())
 }

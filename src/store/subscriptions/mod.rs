@@ -15,8 +15,8 @@ pub mod groups;
 mod service;
 
 pub use addresses::{
-    address, blank, blank_deliveries, blank_members, disown, ended, ever_of_address, has_secret, owners, prune_pending,
-    recipient,
+    address, blank, blank_deliveries, blank_members, disown, ended, ever_of_address, has_secret, of_organization,
+    owners, prune_pending, recipient,
 };
 pub use digests::{DueDigest, NextDigest, cut_digest, digest_cut, digest_id, digests_after, due_digests, is_told};
 pub use service::{HEARTBEAT, OPERATOR, set_service};

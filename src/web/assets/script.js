@@ -44,6 +44,9 @@
       const search = $("input[type=search]");
       if (search) { event.preventDefault(); search.focus(); search.select(); }
     }
+    // A button of the item that has the focus, by its own key.
+    const own = document.activeElement.closest("[data-item]")?.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (own) { event.preventDefault(); own.click(); return; }
     if (event.key === "j" || event.key === "k") {
       const items = [...document.querySelectorAll("[data-item]")];
       if (!items.length) return;

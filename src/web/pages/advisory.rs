@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::State;
 use super::super::lines::{Line, When, day};
-use super::super::views::Frame;
+use super::super::person;
+use super::super::views::{Frame, html};
 use super::{made, unavailable};
 use crate::jobs::shown;
 use crate::model::advisory::{Advisory, AdvisoryId, Content, Event};
@@ -41,9 +42,9 @@ struct Whole {
     events: Vec<Event>,
 }
 
-fn load(tx: &mut Tx<'_>, id: &AdvisoryId) -> Result<Option<Whole>, StoreError> {
+fn load(tx: &mut Tx<'_>, id: &AdvisoryId, most: Tlp) -> Result<Option<Whole>, StoreError> {
     let Some(current) = advisories::current(tx, id)? else { return Ok(None) };
-    let found = advisories::get(tx, &current)?.filter(|found| found.content.tlp == Tlp::Clear);
+    let found = advisories::get(tx, &current)?.filter(|found| found.content.tlp <= most);
     let Some(advisory) = found else { return Ok(None) };
     let numbers = advisories::revisions(tx, &current)?;
     let count = numbers.len();
@@ -98,28 +99,41 @@ struct Shown {
     revision: i64,
 }
 
-/// One advisory.
+/// One advisory. TLP:CLEAR is for everybody and kept for others; TLP:GREEN is for who is signed in, and is not.
 pub(in super::super) async fn show(
     Shared(state): Shared<State>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
     let asked = AdvisoryId(id.to_uppercase());
-    let address = format!("/advisories/{asked}");
-    let make = async {
-        let wanted = asked.clone();
-        let whole = state.0.context.store.read(move |tx| load(tx, &wanted)).await;
-        let Some(whole) = whole.map_err(|error| unavailable(&state, &error))? else {
-            let message = "There is no such advisory.";
-            return Err(state.problem(StatusCode::NOT_FOUND, message).into_response());
-        };
-        // What was merged into another advisory leads there.
-        if whole.advisory.id != asked {
-            return Err(Redirect::temporary(&format!("/advisories/{}", whole.advisory.id)).into_response());
+    match person::person(&state, &headers).await {
+        Err(problem) => problem,
+        Ok(None) => {
+            let make = async { whole(&state, &asked, Tlp::Clear).await.map(|whole| made(&described(&state, &whole))) };
+            state.0.cache.page(format!("/advisories/{asked}"), &headers, make).await
         }
-        Ok(made(&described(&state, &whole)))
+        Ok(Some(person)) => match whole(&state, &asked, Tlp::Green).await {
+            Err(answer) => answer,
+            Ok(whole) => {
+                let page = Shown { frame: state.frame_of(&person, ""), ..described(&state, &whole) };
+                html(&page).into_response()
+            }
+        },
+    }
+}
+
+/// The advisory, if it may be read; else what is answered instead.
+async fn whole(state: &State, asked: &AdvisoryId, most: Tlp) -> Result<Whole, Response> {
+    let wanted = asked.clone();
+    let whole = state.0.context.store.read(move |tx| load(tx, &wanted, most)).await;
+    let Some(whole) = whole.map_err(|error| unavailable(state, &error))? else {
+        return Err(state.problem(StatusCode::NOT_FOUND, "There is no such advisory.").into_response());
     };
-    state.0.cache.page(address, &headers, make).await
+    // What was merged into another advisory leads there.
+    if whole.advisory.id != *asked {
+        return Err(Redirect::temporary(&format!("/advisories/{}", whole.advisory.id)).into_response());
+    }
+    Ok(whole)
 }
 
 fn described(state: &State, whole: &Whole) -> Shown {

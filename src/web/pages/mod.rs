@@ -9,22 +9,25 @@ pub(super) mod platforms;
 pub(super) mod sources;
 
 use askama::Template;
-use axum::extract::State as Shared;
+use axum::extract::{Request, State as Shared};
 use axum::http::StatusCode;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::State;
 use super::cache::Made;
-use super::views::{self, Page};
+use super::{State, person, views};
 use crate::store::StoreError;
 
-/// In place of the pages, where they are not for everybody.
-pub(super) async fn closed(Shared(state): Shared<State>) -> Page {
-    state.message(
-        "This Rattlewatch is not public",
-        "What concerns you comes by mail, with links to change or stop it.",
-        None,
-    )
+/// Where the pages are not for everybody: shows them to who is signed in.
+pub(super) async fn members_only(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
+    match person::person(&state, request.headers()).await {
+        Ok(Some(_)) => next.run(request).await,
+        Ok(None) => {
+            let text = "What concerns you comes by mail, with links to change or stop it. Members sign in to see more.";
+            state.message("This Rattlewatch is not public", text, Some(("/sign-in", "Sign in"))).into_response()
+        }
+        Err(problem) => problem,
+    }
 }
 
 /// A page that is kept for others.
@@ -33,8 +36,8 @@ fn made(template: &impl Template) -> Made {
 }
 
 /// Everything else.
-pub(super) async fn not_found(Shared(state): Shared<State>) -> Page {
-    state.problem(StatusCode::NOT_FOUND, "There is no such page.")
+pub(super) async fn not_found(Shared(state): Shared<State>) -> Response {
+    state.nothing_here()
 }
 
 /// The page where the database does not answer.

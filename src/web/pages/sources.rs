@@ -20,27 +20,27 @@ use crate::store::sources;
 const STUCK: i64 = 10;
 
 /// A source as people see it.
-pub(super) struct Watched {
-    id: String,
-    name: String,
-    state: String,
-    pub(super) sees: bool,
-    waits: bool,
-    last_success: String,
-    newest: String,
-    detail: String,
+pub(in super::super) struct Watched {
+    pub(in super::super) id: String,
+    pub(in super::super) name: String,
+    pub(in super::super) state: String,
+    pub(in super::super) sees: bool,
+    pub(in super::super) waits: bool,
+    pub(in super::super) last_success: String,
+    pub(in super::super) newest: String,
+    pub(in super::super) detail: String,
 }
 
 impl Watched {
     /// Every source that is on, in trouble first.
-    pub(super) fn all(context: &Context, health: &[SourceHealth], now: Timestamp) -> Vec<Self> {
+    pub(in super::super) fn all(context: &Context, health: &[SourceHealth], now: Timestamp) -> Vec<Self> {
         let on = context.sources.iter().filter(|source| source.enabled);
         let mut all: Vec<Self> = on.map(|source| Self::of(source, health, now)).collect();
         all.sort_by_key(|source| (!source.is_blind(), source.sees, source.name.to_lowercase()));
         all
     }
 
-    fn of(source: &Source, all: &[SourceHealth], now: Timestamp) -> Self {
+    pub(in super::super) fn of(source: &Source, all: &[SourceHealth], now: Timestamp) -> Self {
         let health = all.iter().find(|health| health.source == source.id).cloned().unwrap_or_default();
         let standing = health.standing(true, source.silent_days, now);
         let stands_by = route::stands_by(source, all);
@@ -57,7 +57,7 @@ impl Watched {
     }
 
     /// It should be seen, and is not.
-    pub(super) fn is_blind(&self) -> bool {
+    pub(in super::super) fn is_blind(&self) -> bool {
         !self.sees && !self.waits
     }
 }
