@@ -12,29 +12,33 @@ const VOCABULARY: usize = 30_000;
 
 /// Writes an archive of the records of these numbers, as the CVE program publishes them.
 pub fn archive(path: &Path, numbers: Range<usize>) {
+    archive_of(path, numbers, |number| (format!("Vendor {}", number % 900), format!("Relay {number}")));
+}
+
+/// The same, about the products (vendor and name) of these numbers.
+pub fn archive_of(path: &Path, numbers: Range<usize>, product: impl Fn(usize) -> (String, String)) {
     let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
     let mut archive = zip::ZipWriter::new(BufWriter::new(File::create(path).unwrap()));
     for number in numbers {
         let id = format!("CVE-2099-{}", FIRST + number);
         archive.start_file(format!("cves/2099/{}xxx/{id}.json", (FIRST + number) / 1_000), options).unwrap();
-        archive.write_all(record(&id, number).as_bytes()).unwrap();
+        archive.write_all(record(&id, number, &product(number)).as_bytes()).unwrap();
     }
     archive.finish().unwrap().flush().unwrap();
 }
 
 /// A record of about 4 kB, of which half is what it says and half is versions.
-fn record(id: &str, number: usize) -> String {
+fn record(id: &str, number: usize, (vendor, product): &(String, String)) -> String {
     let versions: Vec<String> = (0..12)
         .map(|minor| format!("{{\"version\": \"{number}.{minor}\", \"lessThan\": \"{number}.{minor}.9\", \"status\": \"affected\", \"versionType\": \"semver\"}}"))
         .collect();
     format!(
         "{{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.1\", \"cveMetadata\": {{\"cveId\": \"{id}\", \"state\": \"PUBLISHED\", \"datePublished\": \"2099-01-01T00:00:00Z\", \"dateUpdated\": \"2099-01-02T00:00:00Z\"}}, \
-         \"containers\": {{\"cna\": {{\"title\": \"Flaw {number} of the relay\", \"descriptions\": [{{\"lang\": \"en\", \"value\": \"{}\"}}], \
-         \"affected\": [{{\"vendor\": \"Vendor {}\", \"product\": \"Relay {number}\", \"versions\": [{}]}}], \
+         \"containers\": {{\"cna\": {{\"title\": \"Flaw {number} of {product}\", \"descriptions\": [{{\"lang\": \"en\", \"value\": \"{}\"}}], \
+         \"affected\": [{{\"vendor\": \"{vendor}\", \"product\": \"{product}\", \"versions\": [{}]}}], \
          \"metrics\": [{{\"cvssV3_1\": {{\"baseScore\": 7.5, \"vectorString\": \"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N\"}}}}], \
          \"problemTypes\": [{{\"descriptions\": [{{\"lang\": \"en\", \"cweId\": \"CWE-306\", \"description\": \"Missing authentication\"}}]}}]}}}}}}",
         text(number, 110),
-        number % 900,
         versions.join(", ")
     )
 }

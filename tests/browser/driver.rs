@@ -125,6 +125,12 @@ impl Window {
         self.client.goto(url).await.expect("the page opens");
     }
 
+    /// Keeps a cookie, written `name=value`, for the site at `url`.
+    pub async fn keep_cookie(&self, url: &str, cookie: &str) {
+        let (name, value) = cookie.split_once('=').expect("a pair");
+        self.devtools("Network.setCookie", json!({"url": url, "name": name, "value": value, "httpOnly": true})).await;
+    }
+
     /// The element that a selector names.
     pub async fn one(&self, css: &str) -> fantoccini::elements::Element {
         let wait = self.client.wait().at_most(Duration::from_secs(10));
@@ -139,9 +145,19 @@ impl Window {
         self.one(css).await.send_keys(text).await.unwrap_or_else(|error| panic!("{css} takes no text: {error}"));
     }
 
-    /// The page's text as a reader sees it.
+    /// The page's text as a reader sees it; empty while a page gives way to the next.
     pub async fn text(&self) -> String {
-        self.one("body").await.text().await.expect("text")
+        let said = self.client.execute("return document.body ? document.body.innerText : ''", Vec::new()).await;
+        said.ok().and_then(|said| said.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
+    /// Waits until the page says so.
+    pub async fn wait_for(&self, words: &str) {
+        let begun = Instant::now();
+        while !self.text().await.contains(words) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "no '{words}' in: {}", self.text().await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// What a script says.
@@ -176,6 +192,7 @@ impl Window {
         let metrics = json!({"width": self.width, "height": tall, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
         let answer = self.devtools("Page.captureScreenshot", json!({"format": "webp", "quality": 60})).await;
+        self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
         let picture = BASE64_STANDARD.decode(answer["data"].as_str().expect("a picture")).expect("base64");
         std::fs::write(file, picture).expect("a file");
     }

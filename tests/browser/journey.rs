@@ -5,33 +5,26 @@ use fantoccini::key::Key;
 
 use crate::driver::{Driver, Look, Window};
 use crate::support::site::Site;
-use crate::support::smtp_server::Received;
-
-/// The path of the first link below `room` in a mail.
-fn link(mail: &Received, room: &str) -> String {
-    let text = mail.text().replace("=\r\n", "");
-    let at = text.find(room).unwrap_or_else(|| panic!("no {room} in {text}"));
-    text[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || "/.-".contains(*c)).collect()
-}
 
 /// From the mailed question to the last page: a yes, an alert, and an end.
 async fn rest_of_the_way(site: &Site, window: &Window, address: &str) {
-    assert!(window.text().await.contains("Look into your mailbox"), "{}", window.text().await);
+    window.wait_for("Look into your mailbox").await;
     let question = site.mails(1).await.remove(0);
     assert_eq!(question.to, [address]);
     let url = |path: &str| format!("http://127.0.0.1:{}{path}", site.port);
-    window.go(&url(&link(&question, "/confirm/"))).await;
+    window.go(&url(&Site::link(&question, "/confirm/"))).await;
     window.click("main button").await;
-    assert!(window.text().await.contains("You are subscribed"));
+    window.wait_for("You are subscribed").await;
     // The welcome, and then news of what they run.
     site.mails(2).await;
     site.publish("CVE-2099-2001: ScreenConnect lets anyone in, exploited in the wild");
     let alert = site.mails(3).await.remove(2);
-    window.go(&url(&link(&alert, "/advisories/"))).await;
-    assert!(window.text().await.contains("lets anyone in") && window.text().await.contains("What to do now"));
-    window.go(&url(&link(&alert, "/u/"))).await;
+    window.go(&url(&Site::link(&alert, "/advisories/"))).await;
+    window.wait_for("lets anyone in").await;
+    window.wait_for("What to do now").await;
+    window.go(&url(&Site::link(&alert, "/u/"))).await;
     window.click("main button").await;
-    assert!(window.text().await.contains("You will get no more mail from here"));
+    window.wait_for("You will get no more mail from here").await;
     assert!(site.subscribers().is_empty());
 }
 
@@ -98,5 +91,43 @@ async fn the_keyboard_alone_is_enough() {
     window.one("nav[aria-label='More results']").await;
     let text = window.text().await;
     assert!(text.contains("flaw in Veeam") && !text.contains("flaw in FortiGate, exploited"), "{text}");
+    window.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_technician_signs_in_and_goes_through_the_board_by_keyboard() {
+    let Some(driver) = Driver::start() else { return };
+    let site = Site::open().await;
+    for arguments in [
+        &["organization", "add", "Harbor IT", "--platform", "fortigate", "--platform", "screenconnect"][..],
+        &["organization", "add-member", "Harbor IT", "lee@harbor.example"],
+    ] {
+        site.program.ok(arguments);
+    }
+    let url = |path: &str| format!("http://127.0.0.1:{}{path}", site.port);
+    let window = driver.open(Look::wide(1280)).await;
+    window.go(&url("/o/org-1?least=all")).await;
+    window.type_into("input[name=email]", "lee@harbor.example").await;
+    window.click("main button[type=submit]").await;
+    window.wait_for("Look into your mailbox").await;
+    let mail = site.mails(1).await.remove(0);
+    window.go(&url(&Site::link(&mail, "/sign-in/"))).await;
+    window.click("main button[type=submit]").await;
+    window.wait_for("What threatens your stack").await;
+
+    window.go(&url("/o/org-1?least=all")).await;
+    let press = async |keys: &str| window.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
+    press("j").await;
+    press("a").await;
+    window.wait_for("Acknowledged 1").await;
+    press("j").await;
+    press("m").await;
+    window.wait_for("Done 1").await;
+    window.wait_for("Nothing is waiting for you").await;
+    window.go(&url("/me")).await;
+    window.click("form[action='/me/sign-out'] button").await;
+    window.wait_for("You are signed out").await;
+    window.go(&url("/o/org-1")).await;
+    window.one("input[name=email]").await;
     window.close().await;
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::driver::{Driver, Look};
 use crate::support::site::Site;
 
-/// The pages, each with the name of its picture.
-const PAGES: [(&str, &str); 8] = [
+/// The pages for everybody, each with the name of its picture.
+const PUBLIC: [(&str, &str); 9] = [
     ("/", "home"),
     ("/advisories?q=flaw", "search"),
     ("/advisories/RW-2", "advisory"),
@@ -14,8 +14,66 @@ const PAGES: [(&str, &str); 8] = [
     ("/platforms/fortigate", "platform"),
     ("/sources", "sources"),
     ("/subscribe", "subscribe"),
+    ("/sign-in", "sign-in"),
     ("/nowhere", "problem"),
 ];
+
+/// The pages for a member who is also an operator.
+const ROOMS: [(&str, &str); 17] = [
+    ("/me", "me"),
+    ("/o/org-1?least=all", "board"),
+    ("/o/org-1?least=all&show=acknowledged", "acknowledged"),
+    ("/o/org-1/advisories/RW-2", "triage"),
+    ("/o/org-1/clients", "clients"),
+    ("/o/org-1/clients/client-1", "stack"),
+    ("/o/org-1/people", "people"),
+    ("/o/org-1/mail", "mail"),
+    ("/o/org-1/deliveries", "deliveries"),
+    ("/o/org-1/audit", "audit"),
+    ("/operator", "operator-sources"),
+    ("/operator/sources/cert", "operator-source"),
+    ("/operator/outbox", "operator-outbox"),
+    ("/operator/advisories?id=RW-2", "operator-advisories"),
+    ("/operator/wrong-matches", "operator-wrong-matches"),
+    ("/operator/suppression", "operator-suppression"),
+    ("/operator/organizations", "operator-organizations"),
+];
+
+/// Which pictures are kept: wide and light, and as on a phone at night.
+const KEPT: [(u32, bool); 2] = [(1440, false), (320, true)];
+
+/// A site with an organization in which something was done, and somebody who is signed in.
+async fn site() -> (Site, String) {
+    let site = Site::open().await;
+    for arguments in [
+        &["operator", "add", "kim@harbor.example"][..],
+        &["organization", "add", "Harbor IT", "--platform", "veeam-vbr"],
+        &[
+            "organization",
+            "add-client",
+            "Harbor IT",
+            "Dental practice Miller",
+            "--platform",
+            "screenconnect",
+            "--platform",
+            "fortigate",
+        ],
+        &["organization", "add-client", "Harbor IT", "Baker & Sons", "--platform", "fortigate"],
+        &["organization", "add-member", "Harbor IT", "kim@harbor.example", "--role", "owner", "--name", "Kim"],
+        &["organization", "add-member", "Harbor IT", "lee@harbor.example", "--name", "Lee"],
+        &["suppression", "add", "gone@else.example", "--because", "asked by telephone"],
+        &["wrong-match", "report", "RW-3", "veeam-vbr", "--note", "this is about the agent"],
+    ] {
+        site.program.ok(arguments);
+    }
+    let cookie = site.sign_in("kim@harbor.example").await;
+    let csrf = Site::csrf(&site.get_as("/me", &cookie));
+    for fields in ["state=acknowledged", "state=mitigated&owner=client-1&note=patched+to+7.4.9"] {
+        let answer = site.post_as("/o/org-1/advisories/RW-2/respond", &format!("csrf={csrf}&{fields}"), &cookie);
+        assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
+    }
+    (site, cookie)
+}
 
 fn axe() -> Option<String> {
     let file = std::env::var_os("AXE").map(PathBuf::from);
@@ -30,32 +88,32 @@ fn axe() -> Option<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_fits_and_is_accessible_at_each_width_light_and_dark() {
     let Some(driver) = Driver::start() else { return };
-    let (site, axe) = (Site::open().await, axe());
+    let ((site, cookie), axe) = (site().await, axe());
+    let url = |path: &str| format!("http://127.0.0.1:{}{path}", site.port);
     let pictures =
         std::env::var_os("PICTURES").map(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images/pages"));
     let mut faults = Vec::new();
-    for width in [320, 768, 1440, 3840] {
-        for dark in [false, true] {
-            let window = driver.open(Look { dark, ..Look::wide(width) }).await;
-            for (path, _) in PAGES {
-                window.go(&format!("http://127.0.0.1:{}{path}", site.port)).await;
-                let what = format!("{path} at {width}, {}", if dark { "dark" } else { "light" });
-                let mut found = window.overflow().await;
-                let is_dark = window.ask("return matchMedia('(prefers-color-scheme: dark)').matches").await;
-                assert_eq!(is_dark, dark, "{what}");
-                if let Some(axe) = &axe {
-                    found.extend(window.barriers(axe).await);
-                }
-                faults.extend(found.into_iter().map(|fault| format!("{what}: {fault}")));
+    for (width, dark) in [320, 768, 1440, 3840].into_iter().flat_map(|width| [(width, false), (width, true)]) {
+        let window = driver.open(Look { dark, ..Look::wide(width) }).await;
+        let shade = if dark { "dark" } else { "light" };
+        for (index, (path, name)) in PUBLIC.into_iter().chain(ROOMS).enumerate() {
+            // Public pages come first, as strangers see them.
+            if index == PUBLIC.len() {
+                window.keep_cookie(&url("/"), &cookie).await;
             }
-            for (path, name) in PAGES.into_iter().filter(|_| width < 3840) {
-                let Some(folder) = &pictures else { break };
-                window.go(&format!("http://127.0.0.1:{}{path}", site.port)).await;
-                let shade = if dark { "dark" } else { "light" };
+            window.go(&url(path)).await;
+            let mut found = window.overflow().await;
+            let is_dark = window.ask("return matchMedia('(prefers-color-scheme: dark)').matches").await;
+            assert_eq!(is_dark, dark, "{path}");
+            if let Some(axe) = &axe {
+                found.extend(window.barriers(axe).await);
+            }
+            faults.extend(found.into_iter().map(|fault| format!("{path} at {width}, {shade}: {fault}")));
+            if let Some(folder) = pictures.as_ref().filter(|_| KEPT.contains(&(width, dark))) {
                 window.picture(&folder.join(format!("{name}-{width}-{shade}.webp"))).await;
             }
-            window.close().await;
         }
+        window.close().await;
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

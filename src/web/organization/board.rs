@@ -116,19 +116,33 @@ struct Board {
     cards: Vec<Card>,
 }
 
-/// The board.
-pub(in super::super) async fn show(Shared(state): Shared<State>, place: Place, RawQuery(query): RawQuery) -> Answer {
-    let asked = Posted::read(query.unwrap_or_default().as_bytes());
-    let (least, floor) = match asked.one("least").as_str() {
+/// What a form or an address asks for: from which rating up.
+fn floor(asked: &Posted) -> (&'static str, Least) {
+    match asked.one("least").as_str() {
         "exploited" => ("exploited", Least::Exploited),
         "all" => ("all", Least::Rated(Severity::Unknown)),
         _ => ("high", Least::Rated(Severity::High)),
-    };
-    let (shown, column) = match asked.one("show").as_str() {
+    }
+}
+
+/// What a form or an address asks for: which column.
+fn column(asked: &Posted) -> (&'static str, Column) {
+    match asked.one("show").as_str() {
         "acknowledged" => ("acknowledged", Column::Acknowledged),
         "done" => ("done", Column::Done),
         _ => ("new", Column::New),
-    };
+    }
+}
+
+/// The board as a posted form left it.
+pub(super) fn address(posted: &Posted) -> String {
+    format!("?show={}&least={}", column(posted).0, floor(posted).0)
+}
+
+/// The board.
+pub(in super::super) async fn show(Shared(state): Shared<State>, place: Place, RawQuery(query): RawQuery) -> Answer {
+    let asked = Posted::read(query.unwrap_or_default().as_bytes());
+    let ((least, floor), (shown, column)) = (floor(&asked), column(&asked));
     let since = state.0.context.clock.now().minus(Duration::from_secs(DAYS * 86_400));
     let (organization, name) = (place.id().to_owned(), place.here.name.clone());
     let read = state.0.context.store.read(move |tx| {

@@ -10,7 +10,7 @@ use super::super::State;
 use super::super::lines::{Line, When, when};
 use super::super::person::{Place, Sent};
 use super::super::views::{Frame, html};
-use super::board::{runners, touched};
+use super::board::{self, runners, touched};
 use super::{Answer, absent, back, failed, refused};
 use crate::jobs::{shown, wrong_match};
 use crate::model::advisory::AdvisoryId;
@@ -184,7 +184,10 @@ pub(in super::super) async fn respond(
         return Err(absent(&state));
     }
     // Whoever answers from the board goes on there.
-    let rest = if posted.one("from") == "board" { String::new() } else { format!("/advisories/{}", asked(&id)) };
+    let rest = match posted.one("from").as_str() {
+        "board" => board::address(&posted),
+        _ => format!("/advisories/{}", asked(&id)),
+    };
     Ok(back(&place, &rest))
 }
 

@@ -24,7 +24,9 @@ pub(super) async fn members_only(Shared(state): Shared<State>, request: Request,
         Ok(Some(_)) => next.run(request).await,
         Ok(None) => {
             let text = "What concerns you comes by mail, with links to change or stop it. Members sign in to see more.";
-            state.message("This Rattlewatch is not public", text, Some(("/sign-in", "Sign in"))).into_response()
+            let (_, page) = state.message("This Rattlewatch is not public", text, Some(("/sign-in", "Sign in")));
+            let status = if request.uri().path() == "/" { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            (status, page).into_response()
         }
         Err(problem) => problem,
     }
