@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use crate::model::audience::{Floor, Wish};
 use crate::model::platform::PlatformId;
 use crate::model::severity::Severity;
+use crate::model::tlp::Tlp;
 use crate::model::topic::Topic;
 
 /// What an event is matched by.
@@ -30,6 +31,13 @@ pub fn hears_at_once(wish: &Wish, severity: Severity, exploited: bool, content: 
 #[must_use]
 pub fn reads_in_digest(wish: &Wish, severity: Severity, exploited: bool, content: &Touched<'_>) -> bool {
     touches(wish, content) && (wish.instant || above(wish.floor, severity, exploited))
+}
+
+/// Whether a recipient may read what bears this label at all: what is not TLP:CLEAR is not for strangers, who asked for mail
+/// themselves and for whom nobody vouches (FIRST TLP 2.0).
+#[must_use]
+pub fn may_read(stranger: bool, tlp: Tlp) -> bool {
+    tlp.is_clear() || !stranger
 }
 
 fn touches(wish: &Wish, content: &Touched<'_>) -> bool {

@@ -101,7 +101,7 @@ pub fn revise(
 
 const OPEN: &str = "SELECT a.id, (SELECT r.body FROM revisions r WHERE r.advisory = a.id AND r.at <= $3
          ORDER BY r.number DESC LIMIT 1) FROM advisories a JOIN subscriptions s ON s.id = $1
-     WHERE a.merged_into IS NULL AND a.revised_at >= $2
+     WHERE a.merged_into IS NULL AND a.revised_at >= $2 AND (a.public OR NOT s.stranger)
        AND (s.everything OR EXISTS (SELECT 1 FROM tags t JOIN subscription_platforms sp ON sp.platform = t.platform
             WHERE t.advisory = a.id AND sp.subscription = s.id))
      ORDER BY a.revised_at DESC, a.number DESC LIMIT CAST($4 AS BIGINT)";

@@ -5,8 +5,8 @@ use crate::model::advisory::{AdvisoryId, Content, Event};
 use crate::model::clock::Timestamp;
 
 const INSERT: &str =
-    "INSERT INTO events (seq, advisory, revision, kind, reasons, severity, exploited, at, fanned_out, fan_cursor)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, FALSE, '')";
+    "INSERT INTO events (seq, advisory, revision, kind, reasons, severity, exploited, at, confined, fanned_out, fan_cursor)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, FALSE, '')";
 
 const PLATFORM: &str = "INSERT INTO event_platforms (seq, platform) VALUES ($1, $2)";
 
@@ -41,6 +41,13 @@ macro_rules! said_by {
     };
 }
 
+// Whether subscription s may read event e: what is marked TLP:GREEN or above is not for strangers.
+macro_rules! may_read {
+    () => {
+        " AND NOT (e.confined AND s.stranger)"
+    };
+}
+
 // Whether event e is urgent enough for subscription s. An unknown severity passes medium and high: silence is not low.
 macro_rules! above_floor {
     () => {
@@ -58,6 +65,7 @@ macro_rules! fan_out {
             hearers!($matches, $everything),
             above_floor!(),
             said_by!(),
+            may_read!(),
             " ORDER BY e.seq, s.id ON CONFLICT (id) DO NOTHING"
         )
     };
@@ -107,6 +115,7 @@ const WINDOW: &str = concat!(
     above_floor!(),
     ")",
     said_by!(),
+    may_read!(),
     " ORDER BY e.seq"
 );
 
@@ -129,6 +138,7 @@ pub fn insert(tx: &mut Tx<'_>, event: &Event, content: &Content) -> Result<(), S
         content.severity.rank().into(),
         content.exploitation.exploited.into(),
         event.at.into(),
+        (!content.tlp.is_clear()).into(),
     ];
     tx.execute(INSERT, &args)?;
     for name in content.matched_by() {

@@ -10,6 +10,7 @@ use rattlewatch::model::clock::Timestamp;
 use rattlewatch::model::delivery::DeliveryState;
 use rattlewatch::model::platform::{PlatformId, Role, Tag};
 use rattlewatch::model::severity::Severity;
+use rattlewatch::model::tlp::Tlp;
 use rattlewatch::model::topic::{About, Topic};
 use rattlewatch::pipeline::audience;
 use rattlewatch::store::deliveries::{Begun, Finished};
@@ -71,6 +72,10 @@ fn sorted(names: &[&str]) -> (Vec<Topic>, Vec<PlatformId>) {
 }
 
 async fn publish(store: &Store, severity: Severity, exploited: bool, platforms: &[&str]) -> i64 {
+    publish_as(store, Tlp::Clear, severity, exploited, platforms).await
+}
+
+async fn publish_as(store: &Store, tlp: Tlp, severity: Severity, exploited: bool, platforms: &[&str]) -> i64 {
     let (topics, platforms) = sorted(platforms);
     let tags = platforms.into_iter().map(|platform| Tag {
         platform,
@@ -81,7 +86,7 @@ async fn publish(store: &Store, severity: Severity, exploited: bool, platforms: 
     });
     let topics = topics.into_iter().map(|topic| About { topic, because: String::new() }).collect();
     let mut content =
-        Content { title: "A flaw".to_owned(), severity, tags: tags.collect(), topics, ..Content::default() };
+        Content { title: "A flaw".to_owned(), severity, tlp, tags: tags.collect(), topics, ..Content::default() };
     content.exploitation.exploited = exploited;
     content.references = said_by(severity);
     let work = move |tx: &mut rattlewatch::store::Tx<'_>| {
@@ -323,6 +328,36 @@ async fn nothing_begins_after_an_unsubscribe() {
         assert_eq!(begun, Begun::Stop, "{}", engine.name);
         let outbox = store.read(deliveries::outbox).await.expect("outbox");
         assert_eq!((outbox.suppressed, outbox.queued, outbox.sending), (2, 0, 0), "{}", engine.name);
+        store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_for_everybody_is_not_for_strangers() {
+    for engine in engines() {
+        let store = open(&engine.location).await;
+        let known = subscribe(&store, "known@msp.example", wish(Floor::All, &["fortigate"])).await;
+        let stranger = subscribe(&store, "stranger@else.example", wish(Floor::All, &["fortigate"])).await;
+        let id = stranger.clone();
+        store.write(move |tx| subscriptions::set_stranger(tx, &id, true)).await.expect("a mark");
+        for tlp in Tlp::ALL {
+            let seq = publish_as(&store, tlp, Severity::High, true, &["fortigate"]).await;
+            fan_out(&store, 10).await;
+            for (id, is_stranger) in [(known.clone(), false), (stranger.clone(), true)] {
+                let (alert, reader) = (format!("alert-{seq}-{id}"), id.clone());
+                let (alerted, read, open) = store
+                    .read(move |tx| {
+                        let alerted = deliveries::one(tx, &alert)?.is_some();
+                        let read = !events::in_window(tx, &reader, seq - 1, seq)?.is_empty();
+                        let open = advisories::open_for(tx, &reader, Timestamp(0), NOW, 10)?;
+                        Ok((alerted, read, open.iter().any(|(_, content)| content.tlp == tlp)))
+                    })
+                    .await
+                    .expect("a look");
+                let may = audience::may_read(is_stranger, tlp);
+                assert_eq!((alerted, read, open), (may, may, may), "{}: TLP:{tlp} to {id}", engine.name);
+            }
+        }
         store.close().await;
     }
 }

@@ -6,7 +6,7 @@ use crate::jobs::letters;
 use crate::model::audience::{DigestEvery, DigestSchedule, Wish};
 use crate::model::clock::Timestamp;
 use crate::platforms::Catalog;
-use crate::store::subscriptions::{self, Change, NextDigest, Recipient};
+use crate::store::subscriptions::{self, Change, NextDigest, Recipient, Upserted};
 use crate::store::{Store, StoreError, Tx, deliveries, signups, suppressions};
 
 /// How long a question can be answered.
@@ -110,7 +110,11 @@ pub fn confirm(
     }
     suppressions::lift(tx, &super::address_hash(secret, &recipient.key))?;
     let consent = format!("given by the mailbox's owner through a mailed link ({})", signup.id);
-    let (id, _) = super::store(tx, catalog, &recipient, &signup.wish, &consent, now)?;
+    let (id, outcome) = super::store(tx, catalog, &recipient, &signup.wish, &consent, now)?;
+    // Whom an operator has entered before stays known.
+    if outcome == Upserted::Added {
+        subscriptions::set_stranger(tx, &id, true)?;
+    }
     deliveries::queue_service(tx, "welcome", &format!("welcome-{}", signup.id), &id, "", now)?;
     Ok(Confirmed::Yes(id))
 }

@@ -39,7 +39,7 @@ pub enum Saved {
     Suppressed(Box<Suppression>),
 }
 
-/// Stores the wish of a recipient whose consent an operator vouches for. An address that is suppressed stays so: no
+/// Stores the wish of a recipient for whom, and for whose consent, an operator vouches. An address that is suppressed stays so: no
 /// operator's list outweighs a recipient's no.
 ///
 /// # Errors
@@ -57,6 +57,7 @@ pub fn save(
         return Ok(Saved::Suppressed(Box::new(suppressed)));
     }
     let (id, outcome) = store(tx, catalog, recipient, wish, consent, now)?;
+    subscriptions::set_stranger(tx, &id, false)?;
     Ok(Saved::Stored(id, outcome))
 }
 

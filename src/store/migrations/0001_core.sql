@@ -170,6 +170,8 @@ CREATE TABLE events (
     reasons TEXT NOT NULL,
     severity BIGINT NOT NULL,
     exploited BOOLEAN NOT NULL,
+    -- It says what is not for strangers: TLP:GREEN and above.
+    confined BOOLEAN NOT NULL DEFAULT FALSE,
     at BIGINT NOT NULL,
     fanned_out BOOLEAN NOT NULL,
     fan_cursor TEXT NOT NULL
@@ -317,6 +319,8 @@ CREATE TABLE subscriptions (
     limits BIGINT NOT NULL DEFAULT 0,
     consent TEXT NOT NULL,
     consent_at BIGINT NOT NULL,
+    -- It came through the page for everybody, and nobody vouches for who it is.
+    stranger BOOLEAN NOT NULL DEFAULT FALSE,
     created_at BIGINT NOT NULL,
     start_seq BIGINT NOT NULL,
     digest_cut BIGINT NOT NULL,

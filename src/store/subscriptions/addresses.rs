@@ -72,6 +72,14 @@ pub fn blank(tx: &mut Tx<'_>, id: &str, hash: &str) -> Result<(), StoreError> {
     tx.execute(sql, &[id.into(), format!("erased:{hash}").into()]).map(drop)
 }
 
+/// Keeps whether nobody vouches for who is behind a subscription.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn set_stranger(tx: &mut Tx<'_>, id: &str, stranger: bool) -> Result<(), StoreError> {
+    tx.execute("UPDATE subscriptions SET stranger = $2 WHERE id = $1", &[id.into(), stranger.into()]).map(drop)
+}
+
 /// The channels that are no mail, the letters about them, and the links to sign in, with their owners' addresses.
 ///
 /// # Errors
