@@ -9,6 +9,7 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+#[allow(dead_code, reason = "each measurement uses a part of it")]
 mod cve;
 
 use std::process::{Child, Command};

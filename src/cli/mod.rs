@@ -21,6 +21,7 @@ mod subscriber;
 mod suppression;
 mod table;
 mod tag;
+mod token;
 mod trial;
 mod wrong_match;
 
@@ -83,6 +84,9 @@ enum Command {
     /// Who runs this installation and signs in as such; the audit log
     #[command(subcommand)]
     Operator(operator::Command),
+    /// Tokens by which programs use the API on behalf of an organization
+    #[command(subcommand)]
+    Token(token::Command),
     /// Addresses that are not mailed, and why: list, add, lift
     #[command(subcommand)]
     Suppression(suppression::Command),
@@ -156,6 +160,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Subscriber(command) => subscriber::main(global, command),
         Command::Organization(command) => organization::main(global, command),
         Command::Operator(command) => operator::main(global, command),
+        Command::Token(command) => token::main(global, command),
         Command::Suppression(command) => suppression::main(global, command),
         Command::Digest(arguments) => digest::main(global, arguments),
         Command::Outbox(command) => outbox::main(global, command),

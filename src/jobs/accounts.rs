@@ -202,13 +202,13 @@ pub fn set_up(
 }
 
 /// 256 bits from the system, in hex.
-fn random() -> Result<String, StoreError> {
+pub(super) fn random() -> Result<String, StoreError> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| StoreError::custom(format!("the system gives no random bytes: {error}")))?;
     Ok(letters::hex(&bytes))
 }
 
-fn hash(secret: &str) -> String {
+pub(super) fn hash(secret: &str) -> String {
     letters::hex(&Sha256::digest(secret.as_bytes()))
 }

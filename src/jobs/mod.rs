@@ -2,6 +2,7 @@
 //! the next run is the retry.
 
 pub mod accounts;
+pub mod api_tokens;
 pub mod context;
 pub mod due;
 pub mod endpoints;

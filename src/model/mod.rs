@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod advisory;
+pub mod api_token;
 pub mod audience;
 pub mod changes;
 pub mod channel;

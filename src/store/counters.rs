@@ -39,6 +39,8 @@ pub enum Counter {
     Signup,
     /// Subscription numbers.
     Subscription,
+    /// Tokens of programs.
+    Token,
     /// Reports of wrong matches.
     Wrong,
 }
@@ -60,6 +62,7 @@ impl Counter {
             Self::SignIn => "sign_in",
             Self::Signup => "signup",
             Self::Subscription => "subscription",
+            Self::Token => "token",
             Self::Wrong => "wrong",
         }
     }

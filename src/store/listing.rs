@@ -36,6 +36,8 @@ pub struct Filter {
     pub source: Option<String>,
     /// Only what anybody may read (TLP:CLEAR).
     pub public: bool,
+    /// Only what members may read (TLP:GREEN and TLP:CLEAR).
+    pub community: bool,
     /// In order of first appearance instead of newest first.
     pub oldest_first: bool,
     /// Newest advisories first, whichever was revised last: pages of a search.
@@ -94,6 +96,9 @@ pub fn select(tx: &mut Tx<'_>, filter: &Filter, limit: i64) -> Result<Vec<Adviso
     if filter.public {
         sql.push_str(" AND a.public");
     }
+    if filter.community {
+        sql.push_str(" AND a.community");
+    }
     if let Some(after) = filter.after {
         args.push(after.into());
         let beyond = if filter.newest_first { '<' } else { '>' };
@@ -139,6 +144,9 @@ fn searched(tx: &mut Tx<'_>, filter: &Filter, limit: i64) -> Result<Vec<Advisory
         let mut args: Vec<Value> = numbers.iter().map(|number| (*number).into()).collect();
         let mut sql = format!("{LOADED} WHERE a.number IN ({})", list(numbers.len(), 1));
         dated(filter, &mut sql, &mut args);
+        if filter.community {
+            sql.push_str(" AND a.community");
+        }
         sql.push_str(&format!(" ORDER BY {order}"));
         for row in tx.query(&sql, &args)? {
             found.push(advisory(&row)?);

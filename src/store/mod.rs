@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod advisories;
+pub mod api_tokens;
 pub mod audit;
 pub mod board;
 pub mod bounces;

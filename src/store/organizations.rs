@@ -86,6 +86,23 @@ pub fn clients(tx: &mut Tx<'_>, organization: &str) -> Result<Vec<Client>, Store
     rows.iter().map(|row| client(tx, row)).collect()
 }
 
+/// At most `most` clients of an organization beyond the one added at an instant under an id, in that order.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn clients_page(
+    tx: &mut Tx<'_>,
+    organization: &str,
+    (at, id): (Timestamp, &str),
+    most: i64,
+) -> Result<Vec<Client>, StoreError> {
+    let sql = "SELECT id, organization, name, created_at FROM clients
+         WHERE organization = $1 AND (created_at > $2 OR (created_at = $2 AND id > $3))
+         ORDER BY created_at, id LIMIT CAST($4 AS BIGINT)";
+    let rows = tx.query(sql, &[organization.into(), at.into(), id.into(), most.into()])?;
+    rows.iter().map(|row| client(tx, row)).collect()
+}
+
 fn client(tx: &mut Tx<'_>, row: &Row) -> Result<Client, StoreError> {
     let id = row.text(0)?;
     Ok(Client {
@@ -95,6 +112,17 @@ fn client(tx: &mut Tx<'_>, row: &Row) -> Result<Client, StoreError> {
         name: row.text(2)?,
         created_at: row.time(3)?,
     })
+}
+
+/// Gives a client another name; false where another client of the organization has it.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn rename_client(tx: &mut Tx<'_>, client: &Client, name: &str) -> Result<bool, StoreError> {
+    let sql = "UPDATE clients SET name = $2, name_key = $3 WHERE id = $1
+         AND NOT EXISTS (SELECT 1 FROM clients c WHERE c.organization = $4 AND c.name_key = $3 AND c.id <> $1)";
+    let args = [client.id.as_str().into(), name.into(), text::fold(name).into(), client.organization.as_str().into()];
+    Ok(tx.execute(sql, &args)? == 1)
 }
 
 /// Removes a client and its stack.
@@ -115,6 +143,7 @@ pub fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
         "DELETE FROM stacks WHERE owner = $1 OR owner IN (SELECT id FROM clients WHERE organization = $1)",
         "DELETE FROM clients WHERE organization = $1",
         "DELETE FROM members WHERE organization = $1",
+        "DELETE FROM api_tokens WHERE organization = $1",
         "DELETE FROM organizations WHERE id = $1",
     ] {
         tx.execute(sql, &[id.into()])?;

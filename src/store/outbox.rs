@@ -60,6 +60,16 @@ pub fn one(tx: &mut Tx<'_>, id: &str) -> Result<Option<(Shown, Vec<Try>)>, Store
     Ok(Some((shown, tries?)))
 }
 
+/// The delivery that told what the one with this id was to tell, which is itself or a roll-up, and its tries.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn told_by(tx: &mut Tx<'_>, id: &str) -> Result<Option<(Shown, Vec<Try>)>, StoreError> {
+    let sql = "SELECT COALESCE(rolled_into, id) FROM deliveries WHERE id = $1";
+    let Some(row) = tx.query_one(sql, &[id.into()])? else { return Ok(None) };
+    one(tx, &row.text(0)?)
+}
+
 /// Queues a dead letter again, or all of them, with the patience of a new one. Says how many; those of recipients who have
 /// left stay dead.
 ///

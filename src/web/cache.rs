@@ -36,12 +36,21 @@ impl Made {
         Self { kind, bytes: body.into(), etag: format!("\"{hash}\"") }
     }
 
-    /// The page; 304 for who has it already (RFC 9110 section 13.1.2).
+    /// By what it is known again.
+    pub(super) fn etag(&self) -> &str {
+        &self.etag
+    }
+
     fn answer(self, asked: &HeaderMap) -> Response {
+        self.answer_as(asked, "no-cache")
+    }
+
+    /// The page, to be kept as `kept` says; 304 for who has it already (RFC 9110 section 13.1.2).
+    pub(super) fn answer_as(self, asked: &HeaderMap, kept: &'static str) -> Response {
         let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
         let tags = known.flat_map(|value| value.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
         let has_it = tags.into_iter().any(|tag| tag == self.etag || tag == "*");
-        let headers = [(header::ETAG, self.etag), (header::CACHE_CONTROL, "no-cache".to_owned())];
+        let headers = [(header::ETAG, self.etag), (header::CACHE_CONTROL, kept.to_owned())];
         if has_it {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request, State as Shared};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
@@ -21,11 +21,24 @@ use super::State;
 
 /// How many posts of one client are taken at once, and how many more each second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Pace {
+pub(super) enum Pace {
     /// Forms that anybody may send.
     Anybody,
     /// Rooms where a sign-in is needed: whoever goes through a board by keyboard is quick.
     Members,
+    /// Requests of the API without a token.
+    Strangers,
+    /// Requests of the API with one.
+    Programs,
+}
+
+/// Whose requests are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Who {
+    /// Those of one address.
+    Client(IpAddr),
+    /// Those with one token, by its id.
+    Token(String),
 }
 
 impl Pace {
@@ -38,6 +51,8 @@ impl Pace {
         match self {
             Self::Anybody => 40.0,
             Self::Members => 400.0,
+            Self::Strangers => 300.0,
+            Self::Programs => 1_000.0,
         }
     }
 
@@ -45,6 +60,8 @@ impl Pace {
         match self {
             Self::Anybody => 0.5,
             Self::Members => 5.0,
+            Self::Strangers => 5.0,
+            Self::Programs => 50.0,
         }
     }
 }
@@ -52,27 +69,28 @@ impl Pace {
 /// Most clients remembered.
 const CLIENTS: usize = 20_000;
 
-/// The posts of clients, as buckets that fill with time.
+/// The requests that are counted, as buckets that fill with time.
 #[derive(Default)]
-pub(super) struct Posts(Mutex<HashMap<(IpAddr, Pace), (f64, Instant)>>);
+pub(super) struct Posts(Mutex<HashMap<(Who, Pace), (f64, Instant)>>);
 
 impl Posts {
-    /// Takes one post of a client; else says in how many seconds there may be one.
-    fn take(&self, client: IpAddr, pace: Pace, now: Instant) -> Result<(), u64> {
+    /// Takes one request; else says in how many seconds there may be one.
+    pub(super) fn take(&self, who: Who, pace: Pace, now: Instant) -> Result<(), u64> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let filled = |pace: Pace, (left, at): (f64, Instant)| {
             pace.burst().min(left + (now - at).as_secs_f64() * pace.each_second())
         };
-        if all.len() >= CLIENTS && !all.contains_key(&(client, pace)) {
+        if all.len() >= CLIENTS && !all.contains_key(&(who.clone(), pace)) {
             all.retain(|(_, pace), bucket| filled(*pace, *bucket) < pace.burst());
             // As many as this at once are no people: nobody's count outweighs the memory.
             if all.len() >= CLIENTS {
                 all.clear();
             }
         }
-        let left = all.get(&(client, pace)).map_or(pace.burst(), |bucket| filled(pace, *bucket));
+        let key = (who, pace);
+        let left = all.get(&key).map_or(pace.burst(), |bucket| filled(pace, *bucket));
         let answer = if left >= 1.0 { Ok(()) } else { Err(((1.0 - left) / pace.each_second()).ceil() as u64) };
-        all.insert((client, pace), (if answer.is_ok() { left - 1.0 } else { left }, now));
+        all.insert(key, (if answer.is_ok() { left - 1.0 } else { left }, now));
         answer
     }
 }
@@ -80,17 +98,18 @@ impl Posts {
 /// Decides whether a request goes on.
 pub(super) async fn guard(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !changes || request.uri().path().starts_with("/u/") {
+    // The API takes no cookie, so nothing can be done there in somebody's name.
+    let exempt = ["/u/", "/api/"].iter().any(|room| request.uri().path().starts_with(room));
+    if !changes || exempt {
         return next.run(request).await;
     }
     if is_foreign(request.headers(), &state.0.context.public_url) {
         let message = "This form came from another site, so nothing was done. Open the page here and try again.";
         return state.problem(StatusCode::FORBIDDEN, message).into_response();
     }
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let client = peer.map(|peer| client(peer, request.headers(), &state.0.context.web.trusted_proxies));
+    let client = client_of(request.extensions(), request.headers(), &state);
     let pace = Pace::of(request.uri().path());
-    if let Some(Err(seconds)) = client.map(|client| state.0.posts.take(client, pace, Instant::now())) {
+    if let Some(Err(seconds)) = client.map(|client| state.0.posts.take(Who::Client(client), pace, Instant::now())) {
         let message = format!("That was often. Please try again in {seconds} seconds.");
         let page = state.problem(StatusCode::TOO_MANY_REQUESTS, &message);
         return ([(header::RETRY_AFTER, seconds.to_string())], page).into_response();
@@ -115,6 +134,12 @@ fn is_foreign(headers: &HeaderMap, public_url: &str) -> bool {
     let asked = text("host").and_then(|host| Url::parse(&format!("{}://{host}", origin.scheme())).ok());
     let origin = authority(&origin);
     origin.is_none() || (origin != ours && origin != asked.as_ref().and_then(authority))
+}
+
+/// Whose request it is, where the connection is known.
+pub(super) fn client_of(extensions: &Extensions, headers: &HeaderMap, state: &State) -> Option<IpAddr> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())?;
+    Some(client(peer, headers, &state.0.context.web.trusted_proxies))
 }
 
 /// Whose request it is: the peer, or whom trusted proxies name, the nearest that is none of them. Networks of IPv6 homes
@@ -194,11 +219,16 @@ mod tests {
     fn who_posts_too_often_waits_and_others_do_not() {
         let (posts, now) = (Posts::default(), Instant::now());
         let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let taken = (0..100).filter(|_| posts.take(one, Pace::Anybody, now).is_ok()).count();
+        let (one, other) = (Who::Client(one), Who::Client(other));
+        let taken = (0..100).filter(|_| posts.take(one.clone(), Pace::Anybody, now).is_ok()).count();
         assert_eq!(taken, 40);
-        assert_eq!(posts.take(one, Pace::Anybody, now), Err(2));
-        assert_eq!(posts.take(one, Pace::of("/o/org-1/advisories/RW-1/respond"), now), Ok(()), "members are quicker");
+        assert_eq!(posts.take(one.clone(), Pace::Anybody, now), Err(2));
+        assert_eq!(
+            posts.take(one.clone(), Pace::of("/o/org-1/advisories/RW-1/respond"), now),
+            Ok(()),
+            "members are quicker"
+        );
         assert_eq!(posts.take(other, Pace::Anybody, now), Ok(()));
-        assert_eq!(posts.take(one, Pace::Anybody, now + Duration::from_secs(3)), Ok(()));
+        assert_eq!(posts.take(one.clone(), Pace::Anybody, now + Duration::from_secs(3)), Ok(()));
     }
 }

@@ -5,6 +5,7 @@
 //! ```
 
 mod account;
+mod api;
 mod asked;
 mod assets;
 mod cache;
@@ -104,6 +105,7 @@ pub fn router(state: State) -> Router {
         .fallback(pages::not_found)
         .layer(RequestBodyLimitLayer::new(FORM_MAX))
         .merge(lists)
+        .merge(api::routes(&state))
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
         .layer(DefaultBodyLimit::disable())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))

@@ -4,6 +4,7 @@
 mod support;
 
 mod accounts;
+mod api;
 mod audience;
 mod bounces;
 mod channels;

@@ -105,7 +105,7 @@ fn named(written: &str) -> Result<String, Failure> {
 }
 
 /// The organization with this name or id.
-async fn find(store: &Store, name: &str) -> Result<Organization, Failure> {
+pub(super) async fn find(store: &Store, name: &str) -> Result<Organization, Failure> {
     let wanted = name.to_owned();
     store.read(move |tx| organizations::find(tx, &wanted)).await?.ok_or_else(|| {
         Failure::Usage(format!("no organization is called '{name}'; `rattlewatch organization list` shows all"))

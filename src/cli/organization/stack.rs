@@ -89,9 +89,8 @@ pub(super) async fn remove_client(settings: &Settings, store: &Store, organizati
     let Some(found) = found else {
         return Err(Failure::Usage(format!("{} has no client called '{client}'", organization.name)));
     };
-    set(settings, store, &found.id, &organization.id, BTreeSet::new()).await?;
-    let id = found.id.clone();
-    store.write(move |tx| organizations::remove_client(tx, &id)).await?;
+    let (catalog, client) = (start::catalog(settings)?, found.clone());
+    store.write(move |tx| audience::remove_client(tx, &catalog, &client)).await?;
     output::line(&format!("Removed {} from {}", found.name, organization.name));
     Ok(ExitCode::SUCCESS)
 }

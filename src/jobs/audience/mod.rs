@@ -13,14 +13,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::digest::next_digest;
-use crate::model::audience::{Follow, Owner, Wish};
+use crate::model::audience::{Client, Follow, Owner, Wish};
 use crate::model::clock::Timestamp;
 use crate::model::platform::PlatformId;
 use crate::model::text;
 use crate::platforms::Catalog;
 use crate::store::subscriptions::{self, Change, Recipient, Upserted, groups};
 use crate::store::suppressions::{self, Suppression};
-use crate::store::{Store, StoreError, Tx, meta};
+use crate::store::{Store, StoreError, Tx, meta, organizations};
 
 pub use consent::{Asked, Confirmed, ask, confirm, forget_unanswered, signup_of, signup_token};
 pub use forget::{end, erase, suppress};
@@ -140,6 +140,19 @@ pub fn stack_changed(
         }
     }
     Ok(())
+}
+
+/// Removes a client of an organization and its stack: whoever followed that stack gets nothing by it any more. What was
+/// done for the client stays in the record.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn remove_client(tx: &mut Tx<'_>, catalog: &Catalog, client: &Client) -> Result<(), StoreError> {
+    let (owner, organization) = (Owner(client.id.clone()), Owner(client.organization.clone()));
+    organizations::set_stack(tx, &owner, &[])?;
+    stack_changed(tx, catalog, &owner, Some(&organization))?;
+    groups::unfollow(tx, &Follow::Stack(owner))?;
+    organizations::remove_client(tx, &client.id)
 }
 
 fn follow_anew(tx: &mut Tx<'_>, catalog: &Catalog, ids: &[String]) -> Result<(), StoreError> {

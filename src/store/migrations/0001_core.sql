@@ -254,6 +254,21 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_by_address ON sessions (email_key);
 
+-- Tokens of programs that act for an organization. hash: SHA-256 of the token, which is kept nowhere. scopes: words.
+CREATE TABLE api_tokens (
+    id TEXT PRIMARY KEY,
+    organization TEXT NOT NULL REFERENCES organizations (id),
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
+    scopes TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    last_used_at BIGINT,
+    revoked_at BIGINT
+);
+CREATE INDEX api_tokens_by_organization ON api_tokens (organization, id);
+
 -- What organizations did about advisories. Rows are added and never changed: the newest of an owner counts.
 CREATE TABLE responses (
     id BIGINT PRIMARY KEY,
@@ -430,4 +445,4 @@ CREATE TABLE bounces (
     soft_last BIGINT
 );
 
-INSERT INTO counters (name, value) VALUES ('advisory', 0), ('audit', 0), ('client', 0), ('event', 0), ('ingest', 0), ('item', 0), ('member', 0), ('notice', 0), ('organization', 0), ('response', 0), ('session', 0), ('sign_in', 0), ('signup', 0), ('subscription', 0), ('wrong', 0);
+INSERT INTO counters (name, value) VALUES ('advisory', 0), ('audit', 0), ('client', 0), ('event', 0), ('ingest', 0), ('item', 0), ('member', 0), ('notice', 0), ('organization', 0), ('response', 0), ('session', 0), ('sign_in', 0), ('signup', 0), ('subscription', 0), ('token', 0), ('wrong', 0);

@@ -162,3 +162,23 @@ pub fn of_organization(tx: &mut Tx<'_>, organization: &str) -> Result<Vec<Subscr
     let rows = tx.query(&sql, &[organization.into()])?;
     rows.iter().map(|row| super::subscription(tx, row)).collect()
 }
+
+/// At most `most` active subscriptions of one organization beyond the one added at an instant under an id, in that order.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn page_of_organization(
+    tx: &mut Tx<'_>,
+    organization: &str,
+    (at, id): (Timestamp, &str),
+    most: i64,
+) -> Result<Vec<Subscription>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM subscriptions s WHERE s.active AND s.organization = $1
+         AND (s.created_at > $2 OR (s.created_at = $2 AND s.id > $3))
+         ORDER BY s.created_at, s.id LIMIT CAST($4 AS BIGINT)",
+        super::COLUMNS
+    );
+    let rows = tx.query(&sql, &[organization.into(), at.into(), id.into(), most.into()])?;
+    rows.iter().map(|row| super::subscription(tx, row)).collect()
+}

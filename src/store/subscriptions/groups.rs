@@ -35,6 +35,15 @@ pub fn followers(tx: &mut Tx<'_>, follow: &Follow, after: &str, limit: i64) -> R
     tx.query(sql, &args)?.iter().map(|row| row.text(0)).collect()
 }
 
+/// Lets nobody follow a group any more that is no more.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn unfollow(tx: &mut Tx<'_>, follow: &Follow) -> Result<(), StoreError> {
+    let sql = "DELETE FROM subscription_platforms WHERE platform = $1";
+    tx.execute(sql, &[follow.to_string().into()]).map(drop)
+}
+
 /// Every category and vendor that somebody follows.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ mod service;
 
 pub use addresses::{
     address, blank, blank_deliveries, blank_members, disown, ended, ever_of_address, has_secret, of_organization,
-    owners, prune_pending, recipient, set_stranger,
+    owners, page_of_organization, prune_pending, recipient, set_stranger,
 };
 pub use digests::{DueDigest, NextDigest, cut_digest, digest_cut, digest_id, digests_after, due_digests, is_told};
 pub use service::{HEARTBEAT, OPERATOR, set_service};

@@ -107,10 +107,7 @@ pub(in super::super) async fn remove(
         let Some(found) = organizations::find_client(tx, doer.id(), &client)?.filter(|found| found.id == client) else {
             return Ok(false);
         };
-        let (owner, organization) = (Owner(found.id.clone()), Owner(doer.id().to_owned()));
-        organizations::set_stack(tx, &owner, &[])?;
-        audience::stack_changed(tx, &context.catalog, &owner, Some(&organization))?;
-        organizations::remove_client(tx, &found.id)?;
+        audience::remove_client(tx, &context.catalog, &found)?;
         audit::add(tx, &doer.deed("client removed", &found.id, &found.name), now)?;
         Ok(true)
     });
