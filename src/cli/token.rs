@@ -8,7 +8,7 @@ use super::table::Table;
 use super::{Failure, Global, Outcome, organization, output, start};
 use crate::jobs::api_tokens::{self, Asked, DAYS, DAYS_MAX};
 use crate::model::api_token::{ApiToken, Scope};
-use crate::model::clock::{Clock, Timestamp};
+use crate::model::clock::Clock;
 use crate::store::{self, Store};
 
 /// `token` commands.
@@ -91,15 +91,6 @@ fn words(token: &ApiToken) -> String {
     token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Whether it holds, in a word.
-fn standing(token: &ApiToken, now: Timestamp) -> &'static str {
-    match token {
-        token if token.revoked_at.is_some() => "revoked",
-        token if token.expires_at <= now => "expired",
-        _ => "holds",
-    }
-}
-
 async fn list(store: &Store, organization: &str, as_json: bool) -> Outcome {
     let organization = organization::find(store, organization).await?;
     let id = organization.id.clone();
@@ -113,7 +104,7 @@ async fn list(store: &Store, organization: &str, as_json: bool) -> Outcome {
         let mut table = Table::new(&["id", "name", "may", "state", "until", "last used"]);
         for token in &tokens {
             let used = token.last_used_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
-            let state = standing(token, now).to_owned();
+            let state = token.standing(now).to_owned();
             table.row([token.id.clone(), token.name.clone(), words(token), state, token.expires_at.to_string(), used]);
         }
         output::raw(&table.render());

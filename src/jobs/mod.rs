@@ -13,6 +13,7 @@ pub mod bounces;
 pub mod ingest;
 pub mod audience;
 pub mod by_hand;
+pub mod responses;
 pub mod wrong_match;
 pub mod retag;
 pub mod catalog;

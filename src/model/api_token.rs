@@ -16,7 +16,7 @@ pub const PREFIX: &str = "rwt_";
 pub enum Scope {
     /// Read what the organization may read.
     Read,
-    /// Change clients and stacks.
+    /// Change clients and stacks, and say what was done.
     Write,
 }
 
@@ -77,5 +77,15 @@ impl ApiToken {
     #[must_use]
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
+    }
+
+    /// Whether it holds, in a word.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> &'static str {
+        match self {
+            token if token.revoked_at.is_some() => "revoked",
+            token if token.expires_at <= now => "expired",
+            _ => "holds",
+        }
     }
 }

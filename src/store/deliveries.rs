@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use super::outbox::{Outbox, outbox};
-use super::{Row, StoreError, Tx};
+use super::{Row, StoreError, Tx, pace};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::DeliveryState;
 
@@ -211,6 +211,9 @@ pub fn finish(tx: &mut Tx<'_>, claimed: &Claimed, end: &Finished, now: Timestamp
         &[id.into(), end.attempt.into(), now.into(), end.outcome.into(), end.detail.as_str().into()],
     )?;
     let finished = (end.state != DeliveryState::Queued).then_some(now);
+    if end.state == DeliveryState::Sent {
+        pace::told(tx, claimed, now)?;
+    }
     let args = [
         id.into(),
         claimed.fence.into(),

@@ -25,6 +25,7 @@ mod migrate;
 pub mod organizations;
 pub mod outbox;
 pub mod overview;
+pub mod pace;
 pub mod responses;
 pub mod rollups;
 pub mod search;

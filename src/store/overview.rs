@@ -21,6 +21,18 @@ const RATED: &str = "SELECT a.dated_at, a.severity FROM tags t JOIN advisories a
 const TOUCHED: &str = "SELECT t.platform, COUNT(*) FROM advisories a JOIN tags t ON t.advisory = a.id
      WHERE a.revised_at >= $1 AND a.public AND a.merged_into IS NULL GROUP BY t.platform";
 
+// A day has 86,400,000,000 microseconds.
+const BY_DAY: &str = "SELECT dated_at / 86400000000 AS day, COUNT(*) FROM advisories
+     WHERE dated_at >= $1 AND dated_at < $2 AND public AND merged_into IS NULL GROUP BY day";
+
+/// How many public advisories were published on each day (UTC, counted from 1970-01-01) between two instants.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn by_day(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<Vec<(i64, i64)>, StoreError> {
+    tx.query(BY_DAY, &[from.into(), until.into()])?.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
+}
+
 /// Public advisories that touch a platform and are exploited or rated critical, revised since, newest first.
 ///
 /// # Errors

@@ -3,6 +3,11 @@
 use super::{Row, StoreError, Tx, counters, list};
 use crate::model::response::Response;
 
+// What was said of an advisory that has been merged since is said of the one that it is now.
+const SELECT: &str =
+    "SELECT r.id, r.organization, r.owner, COALESCE(a.merged_into, a.id), r.state, r.note, r.said_by, r.at
+     FROM responses r JOIN advisories a ON a.id = r.advisory WHERE r.organization = $1";
+
 const COLUMNS: &str = "id, organization, owner, advisory, state, note, said_by, at";
 
 /// Keeps a response; its `id` is ours to give. Gives its number.
@@ -34,26 +39,38 @@ pub fn about(tx: &mut Tx<'_>, organization: &str, advisories: &[&str]) -> Result
     if advisories.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!(
-        "SELECT r.id, r.organization, r.owner, COALESCE(a.merged_into, a.id), r.state, r.note, r.said_by, r.at
-         FROM responses r JOIN advisories a ON a.id = r.advisory
-         WHERE r.organization = $1 AND COALESCE(a.merged_into, a.id) IN ({}) ORDER BY r.id",
-        list(advisories.len(), 2)
-    );
+    let sql = format!("{SELECT} AND COALESCE(a.merged_into, a.id) IN ({}) ORDER BY r.id", list(advisories.len(), 2));
     let args: Vec<super::Value> =
         std::iter::once(organization.into()).chain(advisories.iter().map(|id| (*id).into())).collect();
     tx.query(&sql, &args)?.iter().map(response).collect()
 }
 
-/// What an organization did, below the number `below`, the newest first.
+/// What an organization did, about one advisory or all, below the number `below`, the newest first.
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn newest(tx: &mut Tx<'_>, organization: &str, below: i64, most: i64) -> Result<Vec<Response>, StoreError> {
+pub fn newest(
+    tx: &mut Tx<'_>,
+    organization: &str,
+    advisory: Option<&str>,
+    below: i64,
+    most: i64,
+) -> Result<Vec<Response>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM responses WHERE organization = $1 AND id < $2 ORDER BY id DESC LIMIT CAST($3 AS BIGINT)"
+        "{SELECT} AND r.id < $2 AND (CAST($3 AS TEXT) IS NULL OR COALESCE(a.merged_into, a.id) = $3)
+         ORDER BY r.id DESC LIMIT CAST($4 AS BIGINT)"
     );
-    tx.query(&sql, &[organization.into(), below.into(), most.into()])?.iter().map(response).collect()
+    let args = [organization.into(), below.into(), advisory.map(str::to_owned).into(), most.into()];
+    tx.query(&sql, &args)?.iter().map(response).collect()
+}
+
+/// One response of an organization, by its number.
+///
+/// # Errors
+/// Fails where the database does.
+pub fn one(tx: &mut Tx<'_>, organization: &str, id: i64) -> Result<Option<Response>, StoreError> {
+    let sql = format!("{SELECT} AND r.id = $2");
+    tx.query_one(&sql, &[organization.into(), id.into()])?.as_ref().map(response).transpose()
 }
 
 fn response(row: &Row) -> Result<Response, StoreError> {

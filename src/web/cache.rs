@@ -1,15 +1,20 @@
 //! Public pages: made once for all who ask within a second, and not sent again to who has them.
 //!
 //! What stands on them changes when a source is read, minutes apart. While one request makes a page anew, the others
-//! get the one before, so that a page that many look at costs as much as one that nobody does.
+//! get the one before, so that a page that many look at costs as much as one that nobody does. They are sent compressed
+//! to who takes that; pages for one person are not, since the length of what mixes secrets with what others sent tells of
+//! the secrets.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 /// How old a page may be.
@@ -26,6 +31,31 @@ pub(super) struct Made {
     kind: &'static str,
     bytes: Bytes,
     etag: String,
+    /// The same, compressed; made for the first who takes it.
+    packed: Arc<OnceLock<Option<Bytes>>>,
+}
+
+/// What is shorter is sent as it is.
+const WORTH_PACKING: usize = 1_400;
+
+/// What the tag of a compressed page ends with: other bytes, another tag (RFC 9110 section 8.8.3).
+const PACKED: &str = "-gz";
+
+/// A text compressed (RFC 1952), where that makes it shorter.
+pub(super) fn packed(bytes: &[u8], level: Compression) -> Option<Bytes> {
+    let mut to = GzEncoder::new(Vec::with_capacity(bytes.len() / 3), level);
+    to.write_all(bytes).ok()?;
+    to.finish().ok().filter(|packed| packed.len() < bytes.len()).map(Bytes::from)
+}
+
+/// Whether an answer may be compressed with gzip (RFC 9110 section 12.5.3).
+pub(super) fn takes_gzip(asked: &HeaderMap) -> bool {
+    let all = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    all.flat_map(|value| value.split(',')).any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        let refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0));
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
 }
 
 impl Made {
@@ -33,7 +63,7 @@ impl Made {
     pub(super) fn new(kind: &'static str, body: String) -> Self {
         let hash = Sha256::digest(body.as_bytes());
         let hash: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        Self { kind, bytes: body.into(), etag: format!("\"{hash}\"") }
+        Self { kind, bytes: body.into(), etag: format!("\"{hash}\""), packed: Arc::default() }
     }
 
     /// By what it is known again.
@@ -41,8 +71,24 @@ impl Made {
         &self.etag
     }
 
-    fn answer(self, asked: &HeaderMap) -> Response {
-        self.answer_as(asked, "no-cache")
+    /// The page for everybody, compressed for who takes that.
+    pub(super) fn answer(mut self, asked: &HeaderMap) -> Response {
+        let smaller = (takes_gzip(asked) && self.bytes.len() >= WORTH_PACKING)
+            .then(|| self.packed.get_or_init(|| packed(&self.bytes, Compression::fast())).clone())
+            .flatten();
+        let is_packed = smaller.is_some();
+        if let Some(smaller) = smaller {
+            self.bytes = smaller;
+            self.etag = format!("{}{PACKED}\"", self.etag.trim_end_matches('"'));
+        }
+        let mut response = self.answer_as(asked, "no-cache");
+        let response_has_body = response.status() == StatusCode::OK;
+        let headers = response.headers_mut();
+        headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        if is_packed && response_has_body {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
     }
 
     /// The page, to be kept as `kept` says; 304 for who has it already (RFC 9110 section 13.1.2).
@@ -141,6 +187,35 @@ mod tests {
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
         let other = cache.page("/b".to_owned(), &asked, async { Ok(made("two")) }).await;
         assert_eq!(other.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_page_is_compressed_for_who_takes_it_under_a_tag_of_its_own() {
+        let long = "a page that says much the same ".repeat(100);
+        let ask = |accepted: &'static str, tag: &str| {
+            let mut asked = HeaderMap::new();
+            asked.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted));
+            if !tag.is_empty() {
+                asked.insert(header::IF_NONE_MATCH, tag.parse().expect("a tag"));
+            }
+            made(&long).answer(&asked)
+        };
+        let (plain, packed) = (ask("br, gzip;q=0", ""), ask("br, GZIP;q=0.5", ""));
+        assert!(!plain.headers().contains_key(header::CONTENT_ENCODING));
+        assert_eq!(packed.headers()[header::CONTENT_ENCODING], "gzip");
+        let tag = |answer: &Response| answer.headers()[header::ETAG].to_str().expect("a tag").to_owned();
+        assert_ne!(tag(&plain), tag(&packed));
+        let known = ask("gzip", &tag(&packed));
+        assert_eq!(
+            (known.status(), known.headers().contains_key(header::CONTENT_ENCODING)),
+            (StatusCode::NOT_MODIFIED, false)
+        );
+        assert_eq!(ask("gzip", &tag(&plain)).status(), StatusCode::OK, "other bytes");
+        let bytes = axum::body::to_bytes(packed.into_body(), 10_000).await.expect("a body");
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&bytes[..]), &mut text).expect("gzip");
+        assert!(text == long && bytes.len() < 300);
+        assert!(!made("short").answer(&HeaderMap::new()).headers().contains_key(header::CONTENT_ENCODING));
     }
 
     #[tokio::test]

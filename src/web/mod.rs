@@ -19,6 +19,7 @@ mod operator;
 mod organization;
 mod pages;
 mod person;
+mod pictures;
 mod preferences;
 mod probes;
 mod signup;

@@ -5,10 +5,11 @@
 use askama::Template;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State as Shared};
-use axum::http::StatusCode;
-use axum::response::Html;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
 
 use super::State;
+use super::cache::Made;
 use super::form::{Posted, Shown, shown};
 use super::views::{Frame, Page, html};
 use crate::jobs::audience::{self, Confirmed};
@@ -36,16 +37,16 @@ struct Confirm<'a> {
 }
 
 /// The form, empty but for platforms that the address names.
-pub(super) async fn form(Shared(state): Shared<State>, RawQuery(query): RawQuery) -> Page {
+pub(super) async fn form(Shared(state): Shared<State>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     if !state.0.context.web.signup {
-        return closed(&state);
+        return closed(&state).into_response();
     }
     let named = Posted::read(query.unwrap_or_default().as_bytes()).all("platform");
     let known = named.into_iter().filter(|id| state.0.context.catalog.get(id).is_some());
     let platforms = known.map(PlatformId).collect();
     let topics = vec![Topic::Msp, Topic::Ransomware];
     let usual = Wish { instant: true, platforms, topics, floor: Floor::High, ..Wish::default() };
-    (StatusCode::OK, page(&state, &usual, "", ""))
+    Made::new("text/html; charset=utf-8", page(&state, &usual, "", "").0).answer(&headers)
 }
 
 fn page(state: &State, wish: &Wish, email: &str, fault: &str) -> Html<String> {

@@ -7,6 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use super::lines::When;
 use super::person::{Operator, Person, Place};
 use super::{State, assets};
+use crate::model::audience::Role;
 use crate::store::audit::Entry;
 
 /// A page and how the request for it ended.
@@ -45,14 +46,15 @@ impl Way {
     }
 }
 
-/// The pages of an organization, below its address.
-const ROOMS: [(&str, &str); 6] = [
-    ("", "Board"),
-    ("/clients", "Clients"),
-    ("/people", "People"),
-    ("/mail", "Mail and channels"),
-    ("/deliveries", "Deliveries"),
-    ("/audit", "Audit log"),
+/// The pages of an organization, below its address, and whom each is for.
+const ROOMS: [(&str, &str, Role); 7] = [
+    ("", "Board", Role::Viewer),
+    ("/clients", "Clients", Role::Viewer),
+    ("/people", "People", Role::Viewer),
+    ("/mail", "Mail and channels", Role::Viewer),
+    ("/deliveries", "Deliveries", Role::Viewer),
+    ("/tokens", "API tokens", Role::Owner),
+    ("/audit", "Audit log", Role::Owner),
 ];
 
 /// The pages of operators.
@@ -99,9 +101,10 @@ impl State {
 
     /// The frame of a page of an organization; `rest` is its address below the organization's.
     pub(super) fn frame_at(&self, place: &Place, rest: &str) -> Frame {
-        let room = ROOMS.map(|(url, name)| Way { url: place.url(url), name: name.to_owned(), here: url == rest });
+        let open = ROOMS.iter().filter(|(_, _, role)| place.may(*role));
+        let room = open.map(|(url, name, _)| Way { url: place.url(url), name: (*name).to_owned(), here: *url == rest });
         let frame = self.frame_of(&place.person, &place.url(""));
-        Frame { room: room.into(), title: place.here.name.clone(), ..frame }
+        Frame { room: room.collect(), title: place.here.name.clone(), ..frame }
     }
 
     /// The frame of a page of operators.

@@ -19,7 +19,7 @@ const PUBLIC: [(&str, &str); 9] = [
 ];
 
 /// The pages for a member who is also an operator.
-const ROOMS: [(&str, &str); 17] = [
+const ROOMS: [(&str, &str); 18] = [
     ("/me", "me"),
     ("/o/org-1?least=all", "board"),
     ("/o/org-1?least=all&show=acknowledged", "acknowledged"),
@@ -29,6 +29,7 @@ const ROOMS: [(&str, &str); 17] = [
     ("/o/org-1/people", "people"),
     ("/o/org-1/mail", "mail"),
     ("/o/org-1/deliveries", "deliveries"),
+    ("/o/org-1/tokens", "tokens"),
     ("/o/org-1/audit", "audit"),
     ("/operator", "operator-sources"),
     ("/operator/sources/cert", "operator-source"),
@@ -61,6 +62,7 @@ async fn site() -> (Site, String) {
         &["organization", "add-client", "Harbor IT", "Baker & Sons", "--platform", "fortigate"],
         &["organization", "add-member", "Harbor IT", "kim@harbor.example", "--role", "owner", "--name", "Kim"],
         &["organization", "add-member", "Harbor IT", "lee@harbor.example", "--name", "Lee"],
+        &["token", "add", "our ticket system", "--organization", "Harbor IT", "--scope", "write"],
         &["suppression", "add", "gone@else.example", "--because", "asked by telephone"],
         &["wrong-match", "report", "RW-3", "veeam-vbr", "--note", "this is about the agent"],
     ] {

@@ -30,6 +30,17 @@ fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or(answer)
 }
 
+/// How many bytes an answer has on its way to a browser.
+fn weight(site: &Site, path: &str) -> usize {
+    let mut stream = TcpStream::connect(("127.0.0.1", site.port)).expect("it answers");
+    let fields = "Host: localhost\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nConnection: close";
+    write!(stream, "GET {path} HTTP/1.1\r\n{fields}\r\n\r\n").expect("sent");
+    std::io::copy(&mut stream, &mut std::io::sink())
+        .ok()
+        .and_then(|sent| usize::try_from(sent).ok())
+        .expect("an answer")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_says_what_it_should_and_runs_nothing_but_our_own_files() {
     let site = Site::open().await;
@@ -52,17 +63,17 @@ async fn every_page_says_what_it_should_and_runs_nothing_but_our_own_files() {
         }
         assert!(!body.contains("src=\"http") && body.contains("<main id=\"main\">"), "{path}");
         // What a page needs comes with it, small, and stays in the browser's keeping.
-        let mut total = body.len();
+        let mut total = weight(&site, path);
         for asset in body.split("/assets/").skip(1).filter_map(|rest| rest.split('"').next()) {
             let file = site.get(&format!("/assets/{asset}"));
             assert_eq!(
                 (status(&file), header(&file, "cache-control").is_some_and(|kept| kept.contains("immutable"))),
                 ("200", true)
             );
-            total += file.len();
+            total += weight(&site, &format!("/assets/{asset}"));
         }
-        let largest = if path == "/subscribe" { 80_000 } else { 60_000 };
-        assert!(total < largest, "{path} takes {total} bytes at first");
+        assert!(total < 30_000, "{path} takes {total} bytes at first");
+        assert!(body.len() < 80_000, "{path} takes {} bytes before it is compressed", body.len());
     }
 }
 

@@ -100,6 +100,10 @@ async fn the_board_goes_from_new_to_done_and_keeps_the_record() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(tech.get("/o/org-1/deliveries?state=sent").contains("lets anyone in"));
+    tokio::time::sleep(Duration::from_millis(1_100)).await; // a public page is kept for a second
+    let sources = site.get("/sources");
+    assert!(sources.contains("first message accepted:") && sources.contains("over 1 advisory"), "{sources}");
+    assert!(site.get("/").contains("4 advisories in 26 weeks"), "{}", site.get("/"));
     // An owner reads who did what.
     let owner = Browser::open(&site, "owner@acme.example").await;
     let log = owner.get("/o/org-1/audit");
@@ -170,12 +174,53 @@ Butcher,veeam;n-central
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_owner_lets_a_program_in_and_out_again() {
+    let site = site().await;
+    let owner = Browser::open(&site, "owner@acme.example").await;
+    assert!(owner.get("/o/org-1/tokens").contains("No program acts for Acme yet"));
+    let fields = [("name", "our <b>tickets</b>"), ("scope", "write"), ("days", "30")];
+    let (code, page) = owner.post("/o/org-1/tokens", &fields);
+    let text: String = page
+        .split_once("rwt_")
+        .map(|(_, rest)| rest)
+        .unwrap_or_default()
+        .chars()
+        .take_while(char::is_ascii_alphanumeric)
+        .collect();
+    assert!(code == 200 && page.contains("our &#60;b&#62;tickets") && page.contains("read and write"), "{page}");
+    let rest: String = page.split_once(&format!("rwt_{text}_")).expect("a token").1.chars().take(64).collect();
+    let token = format!("rwt_{text}_{rest}");
+    let ask = |token: &str| {
+        let request = format!(
+            "GET /api/v1/clients HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        );
+        site.exchange(&request)
+    };
+    assert!(ask(&token).contains("Dentist"));
+    assert!(!owner.get("/o/org-1/tokens").contains(&rest), "it is shown once");
+    owner.refused("/o/org-1/tokens", &[("name", " "), ("scope", "read"), ("days", "30")], "1 to 80");
+    owner.refused("/o/org-1/tokens", &[("name", "x"), ("scope", "read"), ("days", "9999")], "1 to 730 days");
+    owner.refused("/o/org-1/tokens", &[("name", "x"), ("scope", "everything"), ("days", "30")], "is not a scope");
+    owner.refused("/o/org-1/tokens", &[("name", "x"), ("scope", "read"), ("days", "soon")], "a number");
+    owner.done("/o/org-1/tokens/token-1/revoke", &[]);
+    assert_eq!(status(&ask(&token)), 401);
+    assert_eq!(owner.post("/o/org-1/tokens/token-1/revoke", &[]).0, 404, "it holds no more");
+    assert!(owner.get("/o/org-1/tokens").contains("revoked"));
+    let log = owner.get("/o/org-1/audit");
+    assert!(log.contains("token made") && log.contains("token revoked"), "{log}");
+    let tech = Browser::open(&site, "tech@acme.example").await;
+    assert!(!tech.get("/o/org-1").contains("/tokens"), "what is not for them is not in their way");
+    assert_eq!(status(&site.get_as("/o/org-1/tokens", &tech.cookie)), 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operator_looks_after_the_installation() {
     let site = site().await;
     let root = Browser::open(&site, "root@watch.example").await;
     assert!(root.get("/operator").contains("Source cert"));
     root.done("/operator/sources/cert/pause", &[]);
     let page = root.get("/operator/sources/cert");
+    assert!(page.contains("Of the newest 3 items that tell their hour"), "{page}");
     assert!(page.contains("paused by root@watch.example") && page.contains("flaw in FortiGate"), "{page}");
     assert!(site.get("/").contains("1 of 1 sources cannot be read"), "what is paused is not seen");
     site.publish("CVE-2099-3002: Veeam news");

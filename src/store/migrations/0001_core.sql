@@ -55,6 +55,7 @@ CREATE TABLE advisories (
     merged_into TEXT
 );
 CREATE INDEX advisories_by_time ON advisories (revised_at);
+CREATE INDEX advisories_by_day ON advisories (dated_at) WHERE public AND merged_into IS NULL;
 CREATE INDEX advisories_burning ON advisories (revised_at) WHERE exploited OR severity = 4;
 
 CREATE TABLE revisions (
@@ -173,6 +174,8 @@ CREATE TABLE events (
     -- It says what is not for strangers: TLP:GREEN and above.
     confined BOOLEAN NOT NULL DEFAULT FALSE,
     at BIGINT NOT NULL,
+    -- When the first message that tells it was accepted.
+    told_at BIGINT,
     fanned_out BOOLEAN NOT NULL,
     fan_cursor TEXT NOT NULL
 );

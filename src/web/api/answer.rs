@@ -56,7 +56,7 @@ pub(super) async fn public(
         None => state.0.cache.page(address, headers, make).await,
         Some(_) => make.await.map_or_else(|refused| refused, |made| made.answer_as(headers, caller.kept())),
     };
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("authorization"));
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("authorization"));
     response
 }
 

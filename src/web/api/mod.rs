@@ -20,6 +20,7 @@ mod page;
 mod platforms;
 mod problem;
 mod query;
+mod responses;
 mod shape;
 mod sources;
 mod stack;
@@ -52,6 +53,7 @@ fn resources() -> OpenApiRouter<State> {
         .merge(stack::routes())
         .merge(subscriptions::routes())
         .merge(deliveries::routes())
+        .merge(responses::routes())
 }
 
 /// Every route of the API, and its document for programs and for people.

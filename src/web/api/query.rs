@@ -12,6 +12,7 @@ use utoipa::openapi::{Ref, RefOr, Required, Schema};
 
 use super::super::State;
 use super::problem::{FieldError, Problem};
+use super::shape::{ADVISORY_PATTERN, is_advisory};
 use crate::jobs::Context;
 use crate::model::clock::Timestamp;
 use crate::model::topic::Topic;
@@ -33,6 +34,8 @@ pub(super) enum Kind {
     Platform,
     /// A source's id, or a publisher.
     Source,
+    /// The id of an advisory, which need not exist.
+    Advisory,
     /// One of a few words.
     Word(&'static [&'static str]),
     /// A topic's word.
@@ -85,6 +88,7 @@ impl Kind {
             }
             Self::Platform => json!({"$ref": "#/components/schemas/PlatformId"}),
             Self::Source => json!({"$ref": "#/components/schemas/SourceName"}),
+            Self::Advisory => json!({"type": "string", "pattern": ADVISORY_PATTERN}),
             Self::Word(words) => json!({"type": "string", "enum": words}),
             Self::Topic => json!({"type": "string", "enum": Topic::ALL.map(Topic::as_str)}),
             Self::Flag => json!({"type": "boolean"}),
@@ -109,6 +113,7 @@ impl Kind {
             Self::Platform => Some(format!("There is no such platform.{}", closest(context.catalog.closest(value)))),
             Self::Source if context.sources.iter().any(|one| one.id == value || one.publisher == value) => None,
             Self::Source => Some("There is no such source or publisher; /api/v1/sources lists them.".to_owned()),
+            Self::Advisory => (!is_advisory(value)).then(|| "It is the id of an advisory, such as RW-42.".to_owned()),
             Self::Word(words) => (!words.contains(&value)).then(|| format!("It is one of {}.", words.join(", "))),
             Self::Topic if value.parse::<Topic>().is_ok_and(|topic| topic.as_str() == value) => None,
             Self::Topic => Some(format!("It is one of {}.", Topic::ALL.map(Topic::as_str).join(", "))),

@@ -89,6 +89,9 @@ words! {
     /// `queued`: it waits. `sending`: under way. `sent`: the mail server or channel took it. `dead`: given up, a person
     /// must look. `suppressed`: no longer wanted. `rolled`: told in a message with others.
     DeliveryStateWord: "queued", "sending", "sent", "dead", "suppressed", "rolled";
+    /// What was done about an advisory. `acknowledged`: somebody looks after it. `mitigated`: patched, or a workaround is in
+    /// place. `not_affected`: it does not apply. `accepted`: the risk is borne. `reopened`: what was said no longer holds.
+    ResponseWord: "acknowledged", "mitigated", "not_affected", "accepted", "reopened";
     /// `sent`: taken. `later`: to be tried again. `never`: refused for good. `ambiguous`: perhaps taken; it was not said.
     OutcomeWord: "sent", "later", "never", "ambiguous";
 }
@@ -105,6 +108,26 @@ impl PartialSchema for PlatformId {
 }
 
 impl ToSchema for PlatformId {}
+
+/// What an advisory's id is made of.
+pub(super) const ADVISORY_PATTERN: &str = "^RW-[1-9][0-9]{0,17}$";
+
+/// Whether a text can be the id of an advisory ([`ADVISORY_PATTERN`]).
+pub(super) fn is_advisory(text: &str) -> bool {
+    let number = text.strip_prefix("RW-").unwrap_or_default().as_bytes();
+    (1..=18).contains(&number.len()) && number[0] != b'0' && number.iter().all(u8::is_ascii_digit)
+}
+
+/// The id of an advisory.
+pub(super) struct AdvisoryName;
+
+impl PartialSchema for AdvisoryName {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(ADVISORY_PATTERN)).into()
+    }
+}
+
+impl ToSchema for AdvisoryName {}
 
 /// Who states something, and where.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -147,6 +170,7 @@ mod tests {
     use crate::config::sources::SourceKind;
     use crate::model::audience::{Floor, WEEKDAYS};
     use crate::model::channel::ChannelKind;
+    use crate::model::response::ResponseState;
     use crate::model::severity::Severity;
     use crate::model::topic::Topic;
     use crate::platforms::Category;
@@ -158,6 +182,14 @@ mod tests {
     }
 
     #[test]
+    fn ids_of_advisories_are_told_from_other_texts() {
+        assert!(["RW-1", "RW-42", "RW-999999999999999999"].iter().all(|id| is_advisory(id)));
+        for wrong in ["", "RW-", "RW-0", "RW-01", "rw-1", "RW-1 ", "RW--1", "RW-1000000000000000000", "1"] {
+            assert!(!is_advisory(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
     fn the_words_are_those_of_the_program() {
         let ranks = (0..5).map(|rank| Severity::of_rank(rank).as_str());
         assert_eq!(words::<SeverityWord>(), ranks.collect::<Vec<_>>());
@@ -166,6 +198,7 @@ mod tests {
         assert_eq!(words::<FloorWord>(), Floor::ALL.map(Floor::as_str));
         assert_eq!(words::<SourceKindWord>(), SourceKind::ALL.map(SourceKind::as_str));
         assert_eq!(words::<WeekdayWord>(), WEEKDAYS.map(|(_, name)| name));
+        assert_eq!(words::<ResponseWord>(), ResponseState::ALL.map(ResponseState::as_str));
         assert_eq!(words::<ChannelWord>(), ChannelKind::ALL.map(ChannelKind::as_str));
     }
 }

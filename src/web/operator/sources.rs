@@ -8,13 +8,15 @@ use super::super::State;
 use super::super::lines::when;
 use super::super::pages::sources::Watched;
 use super::super::person::{Operator, Sent};
+use super::super::pictures::{self, Picture};
 use super::super::views::{Frame, html};
 use super::{Answer, done, failed};
 use crate::jobs::Context;
 use crate::store::{audit, items, sources};
 
-/// Newest items shown.
-const ITEMS: i64 = 30;
+/// Newest items shown, and looked at for the hours at which they were published.
+const ITEMS: usize = 30;
+const RHYTHM: i64 = 300;
 
 #[derive(Template)]
 #[template(path = "operator_sources.html")]
@@ -43,6 +45,7 @@ struct One {
     off_because: String,
     /// Number, advisory, title and when first seen.
     items: Vec<(i64, String, String, String)>,
+    rhythm: Picture,
 }
 
 /// All sources that are on, in trouble first.
@@ -64,10 +67,12 @@ pub(super) async fn one(Shared(state): Shared<State>, operator: Operator, Path(i
     let context = &state.0.context;
     let Some(source) = context.source(&id) else { return Err(state.nothing_here()) };
     let wanted = id.clone();
-    let read = context.store.read(move |tx| Ok((sources::all(tx)?, items::newest_of(tx, &wanted, ITEMS)?)));
+    let read = context.store.read(move |tx| Ok((sources::all(tx)?, items::newest_of(tx, &wanted, RHYTHM)?)));
     let (all, newest) = read.await.map_err(failed(&state))?;
     let health = all.iter().find(|health| health.source == id).cloned().unwrap_or_default();
+    let published: Vec<_> = newest.iter().filter_map(|(_, _, draft)| draft.item.published).collect();
     let page = One {
+        rhythm: pictures::rhythm(&published),
         frame: state.frame_operator(&operator, "/operator"),
         csrf: operator.0.csrf.clone(),
         source: Watched::of(source, &all, context.clock.now()),
@@ -83,6 +88,7 @@ pub(super) async fn one(Shared(state): Shared<State>, operator: Operator, Path(i
         off_because: source.off_because.clone().unwrap_or_default(),
         items: newest
             .into_iter()
+            .take(ITEMS)
             .map(|(number, advisory, draft)| (number, advisory.0, draft.item.title, when(Some(draft.first_seen))))
             .collect(),
     };

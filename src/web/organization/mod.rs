@@ -8,6 +8,7 @@ pub(super) mod lists;
 pub(super) mod mail;
 pub(super) mod people;
 pub(super) mod stack;
+pub(super) mod tokens;
 pub(super) mod triage;
 
 use axum::Router;
@@ -36,6 +37,8 @@ pub(super) fn routes() -> Router<State> {
         .route("/o/{org}/mail/{id}/test", post(mail::test))
         .route("/o/{org}/mail/{id}/end", post(mail::end))
         .route("/o/{org}/deliveries", get(deliveries::show))
+        .route("/o/{org}/tokens", get(tokens::show).post(tokens::add))
+        .route("/o/{org}/tokens/{id}/revoke", post(tokens::revoke))
         .route("/o/{org}/audit", get(audit::show))
 }
 

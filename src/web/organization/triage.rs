@@ -12,6 +12,7 @@ use super::super::person::{Place, Sent};
 use super::super::views::{Frame, html};
 use super::board::{self, runners, touched};
 use super::{Answer, absent, back, failed, refused};
+use crate::jobs::responses::{self as responses_of, Said as Spoken};
 use crate::jobs::{shown, wrong_match};
 use crate::model::advisory::AdvisoryId;
 use crate::model::audience::Role;
@@ -24,8 +25,6 @@ use crate::store::{advisories, audit, responses, told};
 
 /// Most deliveries shown.
 const TOLD: i64 = 100;
-/// Longest note, in characters.
-const NOTE: usize = 500;
 
 /// One who runs what the advisory touches.
 struct Site {
@@ -157,30 +156,18 @@ pub(in super::super) async fn respond(
 ) -> Answer {
     place.needs(&state, Role::Technician)?;
     let said: ResponseState = posted.one("state").parse().map_err(|why: String| refused(&state, &why))?;
-    let note = text::truncate(&text::one_line(&posted.one("note")), NOTE);
     let owner = Some(posted.one("owner")).filter(|owner| !owner.is_empty()).unwrap_or_else(|| place.id().to_owned());
-    let (wanted, now, doer) = (asked(&id), state.0.context.clock.now(), place.clone());
-    let write = state.0.context.store.write(move |tx| {
-        let known = owner == doer.id() || crate::store::organizations::find_client(tx, doer.id(), &owner)?.is_some();
-        let Some(current) = advisories::current(tx, &wanted)?.filter(|_| known) else { return Ok(false) };
-        if advisories::get(tx, &current)?.is_none_or(|found| found.content.tlp > Tlp::Green) {
-            return Ok(false);
-        }
-        let detail = format!("{current}: {}{}{note}", said.name(), if note.is_empty() { "" } else { ", " });
-        audit::add(tx, &doer.deed("responded", &owner, &detail), now)?;
-        let response = Response {
-            id: 0,
-            organization: doer.id().to_owned(),
-            owner: owner.clone(),
-            advisory: current.0,
-            state: said,
-            note: note.clone(),
-            said_by: doer.person.email().to_owned(),
-            at: now,
-        };
-        responses::add(tx, &response).map(|_| true)
-    });
-    if !write.await.map_err(failed(&state))? {
+    let said = Spoken {
+        organization: place.id().to_owned(),
+        owner,
+        advisory: asked(&id),
+        state: said,
+        note: posted.one("note"),
+        who: place.person.email().to_owned(),
+    };
+    let now = state.0.context.clock.now();
+    let write = state.0.context.store.write(move |tx| responses_of::say(tx, &said, now));
+    if write.await.map_err(failed(&state))?.is_err() {
         return Err(absent(&state));
     }
     // Whoever answers from the board goes on there.

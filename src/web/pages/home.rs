@@ -10,6 +10,7 @@ use axum::response::Response;
 
 use super::super::State;
 use super::super::lines::{Line, when};
+use super::super::pictures::{self, Picture};
 use super::super::views::Frame;
 use super::sources::Watched;
 use super::{made, unavailable};
@@ -40,6 +41,7 @@ struct Home {
     days: u64,
     groups: Vec<Group>,
     latest: Vec<Line>,
+    weeks: Picture,
     watched: usize,
     sees: usize,
     blind: usize,
@@ -52,17 +54,20 @@ pub(in super::super) async fn show(Shared(state): Shared<State>, headers: Header
         let context = &state.0.context;
         let now = context.clock.now();
         let since = now.minus(Duration::from_secs(DAYS * 86_400));
+        let (from, until) = pictures::half_year(now);
         let read = context.store.read(move |tx| {
             let newest = listing::Filter { public: true, ..listing::Filter::default() };
-            Ok((overview::burning(tx, since, BURNING)?, listing::select(tx, &newest, LATEST)?, sources::all(tx)?))
+            let days = overview::by_day(tx, from, until)?;
+            Ok((overview::burning(tx, since, BURNING)?, listing::select(tx, &newest, LATEST)?, sources::all(tx)?, days))
         });
-        let (burning, latest, health) = read.await.map_err(|error| unavailable(&state, &error))?;
+        let (burning, latest, health, days) = read.await.map_err(|error| unavailable(&state, &error))?;
         let watched = Watched::all(context, &health, now);
         Ok(made(&Home {
             frame: Frame { feed: "/advisories.atom".to_owned(), ..state.frame("/") },
             days: DAYS,
             groups: groups(&state, &burning),
             latest: latest.iter().map(|advisory| Line::of(context, advisory)).collect(),
+            weeks: pictures::weeks(now, &days),
             watched: watched.len(),
             sees: watched.iter().filter(|source| source.sees).count(),
             blind: watched.iter().filter(|source| source.is_blind()).count(),

@@ -1,5 +1,7 @@
 //! Sources: whether we can see, and whether mail goes out.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::State as Shared;
 use axum::http::HeaderMap;
@@ -7,6 +9,7 @@ use axum::response::Response;
 
 use super::super::State;
 use super::super::lines::{day, when};
+use super::super::pictures::{self, Picture};
 use super::super::views::Frame;
 use super::{made, unavailable};
 use crate::config::sources::Source;
@@ -14,10 +17,12 @@ use crate::jobs::{Context, route};
 use crate::model::clock::Timestamp;
 use crate::model::health::{HealthState, SourceHealth};
 use crate::store::deliveries::{self, Outbox, Shown};
-use crate::store::sources;
+use crate::store::{pace, sources};
 
 /// Letters that did not go out, shown.
 const STUCK: i64 = 10;
+/// Over how many days it is told how soon people hear.
+const SPEED_DAYS: u64 = 30;
 
 /// A source as people see it.
 pub(in super::super) struct Watched {
@@ -97,6 +102,7 @@ struct Sources {
     outbox: Outbox,
     letters: bool,
     stuck: Vec<Stuck>,
+    speed: Option<Picture>,
     now: String,
 }
 
@@ -104,12 +110,13 @@ struct Sources {
 pub(in super::super) async fn show(Shared(state): Shared<State>, headers: HeaderMap) -> Response {
     let make = async {
         let context = &state.0.context;
-        let read = context.store.read(|tx| {
+        let since = context.clock.now().minus(Duration::from_secs(SPEED_DAYS * 86_400));
+        let read = context.store.read(move |tx| {
             let mut stuck = deliveries::newest(tx, Some("dead"), STUCK)?;
             stuck.extend(deliveries::newest(tx, Some("queued"), STUCK)?.into_iter().filter(|shown| shown.attempts > 0));
-            Ok((sources::all(tx)?, deliveries::outbox(tx)?, stuck))
+            Ok((sources::all(tx)?, deliveries::outbox(tx)?, stuck, pace::recent(tx, since)?))
         });
-        let (health, outbox, stuck) = read.await.map_err(|error| unavailable(&state, &error))?;
+        let (health, outbox, stuck, paces) = read.await.map_err(|error| unavailable(&state, &error))?;
         let sources = Watched::all(context, &health, context.clock.now());
         Ok(made(&Sources {
             frame: state.frame("/sources"),
@@ -119,6 +126,7 @@ pub(in super::super) async fn show(Shared(state): Shared<State>, headers: Header
             sources,
             outbox,
             letters: state.0.outbox.is_some(),
+            speed: pictures::speed(&paces),
             stuck: stuck.iter().map(Stuck::from).collect(),
             now: when(Some(context.clock.now())),
         }))

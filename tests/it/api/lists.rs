@@ -10,6 +10,7 @@ use rattlewatch::model::tlp::Tlp;
 use rattlewatch::store::{Store, advisories, counters, search};
 
 use super::client::{Client, one, sites};
+use crate::support::site::Site;
 
 /// Stores an advisory, past all sources.
 async fn publish(store: &Store, title: &str, tlp: Tlp) -> String {
@@ -98,6 +99,59 @@ async fn deliveries_of_one_instant_are_each_met_once_and_say_whether_they_arrive
         );
         assert!(one["recipient"].as_str().is_some_and(|to| to.ends_with("@acme.example")), "{one}");
         assert!(acme.read("/api/v1/deliveries?state=dead").ids().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_is_one_record_whoever_says_it() {
+    for (site, store) in sites().await {
+        let acme = Client::of(&site, "Acme", "write");
+        let say = |body: &str| acme.send("POST", "/api/v1/responses", body);
+        let first =
+            say(r#"{"advisory": "RW-2", "client": "client-1", "state": "mitigated", "note": "patched\r\nto 7.4.9"}"#);
+        assert_eq!(
+            (first.status, first.header("location")),
+            (201, Some("/api/v1/responses/response-1")),
+            "{}",
+            first.text
+        );
+        let one = first.json();
+        assert!(
+            one["note"] == "patched to 7.4.9" && one["client"] == "client-1" && one["said_by"] == "test (token-1)",
+            "{one}"
+        );
+        assert_eq!(acme.read("/api/v1/responses/response-1").json(), one);
+        for state in ["acknowledged", "reopened", "not_affected", "accepted"] {
+            assert_eq!(
+                say(&format!(r#"{{"advisory": "RW-1", "state": "{state}"}}"#)).json()["client"],
+                serde_json::Value::Null
+            );
+        }
+        let all: Vec<String> = (1..=5).rev().map(|number| format!("response-{number}")).collect();
+        assert_eq!(acme.walk("/api/v1/responses?limit=2", |_| {}), all, "the newest first");
+        assert_eq!(acme.read("/api/v1/responses?advisory=RW-2").ids(), ["response-1"]);
+        assert!(acme.read("/api/v1/responses?advisory=RW-99").ids().is_empty());
+        // The pages of members show it, and what they say is found here.
+        let cookie = site.sign_in("tech@acme.example").await;
+        let page = site.get_as("/o/org-1/advisories/RW-2", &cookie);
+        assert!(page.contains("patched to 7.4.9") && page.contains("test (token-1)"), "{page}");
+        let csrf = Site::csrf(&site.get_as("/me", &cookie));
+        site.post_as("/o/org-1/advisories/RW-2/respond", &format!("csrf={csrf}&state=accepted"), &cookie);
+        assert_eq!(acme.read("/api/v1/responses?limit=1").json()["items"][0]["said_by"], "tech@acme.example");
+        // What cannot be taken changes nothing.
+        say(r#"{"advisory": "RW-99", "state": "mitigated"}"#).problem(404);
+        say(r#"{"advisory": "RW-2", "state": "mitigated", "client": "Dentist"}"#).problem(404);
+        let red = publish(&store, "A red flaw", Tlp::Red).await;
+        say(&format!(r#"{{"advisory": "{red}", "state": "mitigated"}}"#)).problem(404);
+        say(r#"{"advisory": "2", "state": "mitigated"}"#).names(422, "advisory");
+        say(r#"{"advisory": "RW-2", "state": "gone fishing"}"#).names(422, "state");
+        say(r#"{"advisory": "RW-2"}"#).names(422, "state");
+        say(&format!(r#"{{"advisory": "RW-2", "state": "mitigated", "note": "{}"}}"#, "x".repeat(501)))
+            .names(422, "note");
+        acme.get("/api/v1/responses?advisory=2").names(422, "advisory");
+        acme.get("/api/v1/responses/response-01").problem(404);
+        Client::of(&site, "Acme", "read").send("POST", "/api/v1/responses", "{}").problem(403);
+        assert_eq!(acme.read("/api/v1/responses").ids().len(), 6);
     }
 }
 

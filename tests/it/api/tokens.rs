@@ -121,6 +121,7 @@ fn filled(path: &str) -> Option<String> {
         "clients" => "client-1",
         "subscriptions" => "sub-1",
         "deliveries" => "alert-1-sub-1",
+        "responses" => "response-1",
         _ => return None,
     };
     Some(path.replace("{id}", id))
@@ -136,6 +137,9 @@ async fn nothing_of_an_organization_is_there_for_another() {
             assert!(begun.elapsed().as_secs() < 30, "{}", acme.get("/api/v1/deliveries").text);
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
+        let done =
+            acme.send("POST", "/api/v1/responses", r#"{"advisory": "RW-1", "state": "mitigated", "note": "ours"}"#);
+        assert_eq!(done.status, 201, "{}", done.text);
         let document = acme.read("/api/openapi.json").json();
         let mut asked = BTreeSet::new();
         for (path, methods) in document["paths"].as_object().expect("paths") {
@@ -150,9 +154,9 @@ async fn nothing_of_an_organization_is_there_for_another() {
             }
             acme.read(&theirs);
         }
-        assert_eq!(asked.len(), 5, "{asked:?}");
-        let (ours, theirs) = (["clients", "subscriptions", "deliveries"], ["client-1", "sub-1", "alert-1-sub-1"]);
-        for (room, id) in ours.into_iter().zip(theirs) {
+        assert_eq!(asked.len(), 6, "{asked:?}");
+        let ours = ["clients", "subscriptions", "deliveries", "responses"];
+        for (room, id) in ours.into_iter().zip(["client-1", "sub-1", "alert-1-sub-1", "response-1"]) {
             let path = format!("/api/v1/{room}");
             assert!(acme.read(&path).ids().contains(&id.to_owned()), "{path}");
             let text = beta.read(&path).text;
@@ -161,6 +165,8 @@ async fn nothing_of_an_organization_is_there_for_another() {
         assert_eq!(beta.read("/api/v1/organization/stack").json()["stack"], serde_json::json!(["veeam-vbr"]));
         assert_eq!(beta.send("PUT", "/api/v1/organization/stack", r#"{"stack": []}"#).status, 200);
         assert_eq!(acme.read("/api/v1/organization/stack").json()["stack"], serde_json::json!(["fortigate"]));
+        let for_theirs = r#"{"advisory": "RW-1", "state": "mitigated", "client": "client-1"}"#;
+        beta.send("POST", "/api/v1/responses", for_theirs).problem(404);
         // A name is taken within one organization alone.
         assert_eq!(beta.send("POST", "/api/v1/clients", r#"{"name": "Dentist"}"#).status, 201);
     }
