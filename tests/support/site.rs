@@ -70,6 +70,11 @@ impl Site {
         self.web.route("/cert", Reply::ok("application/rss+xml", rss(&[(title, title, "A flaw.")])));
     }
 
+    /// Serves this document as the source's feed.
+    pub fn serve(&self, document: &str) {
+        self.web.route("/cert", Reply::ok("application/rss+xml", document.to_owned()));
+    }
+
     /// What a whole request is answered, head and body.
     pub fn exchange(&self, request: &str) -> String {
         exchange(self.port, request)
