@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::advisories::advisory;
-use super::{StoreError, Tx};
+use super::{Row, StoreError, Tx};
 use crate::model::advisory::Advisory;
 use crate::model::clock::Timestamp;
 use crate::model::severity::Severity;
@@ -15,13 +15,14 @@ const BURNING: &str = "SELECT a.id, a.revision, a.revised_at, r.body FROM adviso
      AND EXISTS (SELECT 1 FROM tags t WHERE t.advisory = a.id)
      ORDER BY a.revised_at DESC LIMIT CAST($2 AS BIGINT)";
 
-const RATED: &str = "SELECT a.dated_at, a.severity FROM tags t JOIN advisories a ON a.id = t.advisory
-     WHERE t.platform = $1 AND a.dated_at >= $2 AND a.public AND a.merged_into IS NULL";
+// A day has 86,400,000,000 microseconds.
+const RATED: &str =
+    "SELECT a.dated_at / 86400000000 AS day, a.severity, COUNT(*) FROM tags t JOIN advisories a ON a.id = t.advisory
+     WHERE t.platform = $1 AND a.dated_at >= $2 AND a.public AND a.merged_into IS NULL GROUP BY day, a.severity";
 
 const TOUCHED: &str = "SELECT t.platform, COUNT(*) FROM advisories a JOIN tags t ON t.advisory = a.id
      WHERE a.revised_at >= $1 AND a.public AND a.merged_into IS NULL GROUP BY t.platform";
 
-// A day has 86,400,000,000 microseconds.
 const BY_DAY: &str = "SELECT dated_at / 86400000000 AS day, COUNT(*) FROM advisories
      WHERE dated_at >= $1 AND dated_at < $2 AND public AND merged_into IS NULL GROUP BY day";
 
@@ -41,13 +42,18 @@ pub fn burning(tx: &mut Tx<'_>, since: Timestamp, most: i64) -> Result<Vec<Advis
     tx.query(BURNING, &[since.into(), most.into()])?.iter().map(advisory).collect()
 }
 
-/// When each public advisory that touches a platform was published, since an instant, and how it is rated.
+/// How many public advisories that touch a platform were published since an instant: the beginning of a day (UTC), how they
+/// are rated, and how many.
 ///
 /// # Errors
 /// Fails where the database does.
-pub fn rated(tx: &mut Tx<'_>, platform: &str, since: Timestamp) -> Result<Vec<(Timestamp, Severity)>, StoreError> {
+pub fn rated(tx: &mut Tx<'_>, platform: &str, since: Timestamp) -> Result<Vec<(Timestamp, Severity, u32)>, StoreError> {
     let rows = tx.query(RATED, &[platform.into(), since.into()])?;
-    rows.iter().map(|row| Ok((row.time(0)?, Severity::of_rank(row.int(1)?)))).collect()
+    let day = |row: &Row| {
+        let count = u32::try_from(row.int(2)?).unwrap_or(u32::MAX);
+        Ok((Timestamp::from_seconds(row.int(0)?.saturating_mul(86_400)), Severity::of_rank(row.int(1)?), count))
+    };
+    rows.iter().map(day).collect()
 }
 
 /// How many public advisories that were revised since touch each platform.

@@ -1,4 +1,5 @@
-//! Public pages: made once for all who ask within a second, and not sent again to who has them.
+//! Public pages: made once for all who ask within a second, and not sent again to who has them. What takes long to make is
+//! kept longer, so that making pages never takes more than a small part of the time.
 //!
 //! What stands on them changes when a source is read, minutes apart. While one request makes a page anew, the others
 //! get the one before, so that a page that many look at costs as much as one that nobody does. They are sent compressed
@@ -16,9 +17,11 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
-/// How old a page may be.
+/// How old a page may be, and how many times as old as it took to make, up to [`STALE`].
 const FRESH: Duration = Duration::from_secs(1);
+const WORTH: u32 = 30;
 /// How old it may be while it is made anew.
 const STALE: Duration = Duration::from_secs(30);
 /// Most pages kept, and the largest that is.
@@ -105,15 +108,48 @@ impl Made {
 }
 
 struct Kept {
-    made: Made,
+    /// Nothing while it is made for the first time.
+    made: Option<Made>,
     at: Instant,
-    /// Somebody makes it anew.
-    in_the_making: bool,
+    /// How old it may be.
+    fresh: Duration,
+    /// Somebody makes it anew; closed when that is over. It never has a permit.
+    in_the_making: Option<Arc<Semaphore>>,
+    /// It is too large to be kept, so that waiting for it would gain nothing.
+    too_large: bool,
 }
 
 /// The pages that were made lately, by their addresses.
 #[derive(Default)]
 pub(super) struct Cache(Mutex<HashMap<String, Kept>>);
+
+/// What becomes of a request for a page.
+enum Turn {
+    Take(Made),
+    /// Until the one who makes it is done.
+    Wait(Arc<Semaphore>),
+    Make(Arc<Semaphore>),
+}
+
+/// The making of a page. Where it is given up, by an error or by who asked for it, the next one who asks makes it.
+struct Making<'c> {
+    cache: &'c Cache,
+    address: String,
+    over: Arc<Semaphore>,
+    begun: Instant,
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        let mut all = self.cache.lock();
+        let ours = |kept: &Kept| kept.in_the_making.as_ref().is_some_and(|over| Arc::ptr_eq(over, &self.over));
+        if all.get(&self.address).is_some_and(ours) {
+            all.remove(&self.address);
+        }
+        drop(all);
+        self.over.close();
+    }
+}
 
 impl Cache {
     /// The page at `address`; `make` makes it where none is fresh. What `make` refuses is not kept.
@@ -123,48 +159,68 @@ impl Cache {
         asked: &HeaderMap,
         make: impl Future<Output = Result<Made, Response>>,
     ) -> Response {
-        if let Some(made) = self.fresh(&address) {
-            return made.answer(asked);
-        }
+        let over = loop {
+            match self.turn(&address) {
+                Turn::Take(made) => return made.answer(asked),
+                // It ends by being closed: there is no permit.
+                Turn::Wait(over) => drop(over.acquire().await),
+                Turn::Make(over) => break over,
+            }
+        };
+        let making = Making { cache: self, address, over, begun: Instant::now() };
         match make.await {
             Ok(made) => {
-                self.keep(address, made.clone());
+                self.keep(&making, made.clone());
                 made.answer(asked)
             }
-            Err(refused) => {
-                self.lock().remove(&address);
-                refused
-            }
+            Err(refused) => refused,
         }
     }
 
-    fn fresh(&self, address: &str) -> Option<Made> {
+    fn turn(&self, address: &str) -> Turn {
+        let over = Arc::new(Semaphore::new(0));
         let mut all = self.lock();
-        let kept = all.get_mut(address)?;
+        let Some(kept) = all.get_mut(address) else {
+            make_room(&mut all);
+            let in_the_making = Some(over.clone());
+            let (at, fresh) = (Instant::now(), FRESH);
+            all.insert(address.to_owned(), Kept { made: None, at, fresh, in_the_making, too_large: false });
+            return Turn::Make(over);
+        };
+        if kept.too_large {
+            return Turn::Make(over);
+        }
         let age = kept.at.elapsed();
-        if age < FRESH || (kept.in_the_making && age < STALE) {
-            return Some(kept.made.clone());
-        }
-        kept.in_the_making = true;
-        None
-    }
-
-    fn keep(&self, address: String, made: Made) {
-        if made.bytes.len() > LARGEST {
-            return;
-        }
-        let mut all = self.lock();
-        if all.len() >= KEPT && !all.contains_key(&address) {
-            all.retain(|_, kept| kept.at.elapsed() < FRESH);
-            if all.len() >= KEPT {
-                all.clear();
+        match (&kept.made, &kept.in_the_making) {
+            (Some(made), None) if age < kept.fresh => Turn::Take(made.clone()),
+            (Some(made), Some(_)) if age < STALE => Turn::Take(made.clone()),
+            (_, Some(other)) => Turn::Wait(other.clone()),
+            (_, None) => {
+                kept.in_the_making = Some(over.clone());
+                Turn::Make(over)
             }
         }
-        all.insert(address, Kept { made, at: Instant::now(), in_the_making: false });
+    }
+
+    fn keep(&self, making: &Making<'_>, made: Made) {
+        let too_large = made.bytes.len() > LARGEST;
+        let fresh = (making.begun.elapsed() * WORTH).clamp(FRESH, STALE);
+        let kept =
+            Kept { made: (!too_large).then_some(made), at: Instant::now(), fresh, in_the_making: None, too_large };
+        self.lock().insert(making.address.clone(), kept);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes room for one more page: what is no longer fresh goes first, then all that nobody is making.
+fn make_room(all: &mut HashMap<String, Kept>) {
+    for gone in [|kept: &Kept| kept.at.elapsed() >= kept.fresh, |_: &Kept| true] {
+        if all.len() >= KEPT {
+            all.retain(|_, kept| kept.in_the_making.is_some() || !gone(kept));
+        }
     }
 }
 
@@ -216,6 +272,48 @@ mod tests {
         std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&bytes[..]), &mut text).expect("gzip");
         assert!(text == long && bytes.len() < 300);
         assert!(!made("short").answer(&HeaderMap::new()).headers().contains_key(header::CONTENT_ENCODING));
+    }
+
+    #[tokio::test]
+    async fn who_comes_while_a_page_is_made_waits_for_it_and_makes_it_where_that_is_given_up() {
+        let cache = Arc::new(Cache::default());
+        let ask = |cache: Arc<Cache>, long: u64, body: &'static str| async move {
+            let make = async {
+                tokio::time::sleep(Duration::from_millis(long)).await;
+                Ok(made(body))
+            };
+            let answer = cache.page("/a".to_owned(), &HeaderMap::new(), make).await;
+            axum::body::to_bytes(answer.into_body(), 100).await.expect("a body")
+        };
+        // The first one gives up, so the second one makes it, for the third too.
+        let first = tokio::spawn(ask(cache.clone(), 60_000, "first"));
+        tokio::task::yield_now().await;
+        let second = tokio::spawn(ask(cache.clone(), 5, "second"));
+        tokio::task::yield_now().await;
+        let third = tokio::spawn(ask(cache.clone(), 5, "third"));
+        tokio::task::yield_now().await;
+        first.abort();
+        assert_eq!(second.await.expect("an answer"), "second");
+        assert_eq!(third.await.expect("an answer"), "second");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_to_be_kept_is_made_for_each() {
+        let cache = Cache::default();
+        for _ in 0..2 {
+            let made = async { Ok(made(&"long ".repeat(LARGEST))) };
+            assert_eq!(cache.page("/a".to_owned(), &HeaderMap::new(), made).await.status(), StatusCode::OK);
+        }
+        assert!(matches!(cache.turn("/a"), Turn::Make(_)) && matches!(cache.turn("/a"), Turn::Make(_)));
+    }
+
+    #[tokio::test]
+    async fn no_more_pages_are_kept_than_there_is_room_for() {
+        let cache = Cache::default();
+        for number in 0..2 * KEPT {
+            cache.page(format!("/{number}"), &HeaderMap::new(), async { Ok(made("a")) }).await;
+        }
+        assert!(cache.lock().len() <= KEPT);
     }
 
     #[tokio::test]

@@ -101,27 +101,30 @@ fn start(day: Date) -> Timestamp {
 }
 
 /// Twelve months from `first` on.
-fn months(first: Date, rated: &[(Timestamp, Severity)]) -> Vec<Month> {
+fn months(first: Date, rated: &[(Timestamp, Severity, u32)]) -> Vec<Month> {
     let month = |at: i32| first.saturating_add(at.months());
     let mut months: Vec<Month> = (0..12)
         .map(|at| Month { name: month(at).strftime("%b %y").to_string(), counts: vec![0; PARTS.len()] })
         .collect();
-    for (at, severity) in rated {
+    for (at, severity, count) in rated {
         let date = at.to_jiff().to_zoned(TimeZone::UTC).date();
         let place = (i32::from(date.year()) - i32::from(first.year())) * 12 + i32::from(date.month())
             - i32::from(first.month());
         let part = PARTS.iter().position(|part| part == severity);
         if let (Some(month), Some(part)) = (usize::try_from(place).ok().and_then(|place| months.get_mut(place)), part) {
-            month.counts[part] += 1;
+            month.counts[part] = month.counts[part].saturating_add(*count);
         }
     }
     months
 }
 
 /// What the picture shows, in a sentence.
-fn alternative(name: &str, rated: &[(Timestamp, Severity)]) -> String {
-    let critical = rated.iter().filter(|(_, severity)| *severity == Severity::Critical).count();
-    format!("{} advisories touched {name} in the last twelve months, {critical} of them critical", rated.len())
+fn alternative(name: &str, rated: &[(Timestamp, Severity, u32)]) -> String {
+    let sum = |critical: bool| {
+        let all = rated.iter().filter(|(_, severity, _)| !critical || *severity == Severity::Critical);
+        all.map(|(_, _, count)| u64::from(*count)).sum::<u64>()
+    };
+    format!("{} advisories touched {name} in the last twelve months, {} of them critical", sum(false), sum(true))
 }
 
 #[cfg(test)]
@@ -133,11 +136,11 @@ mod tests {
         let first = jiff::civil::date(2025, 12, 1);
         let at = |text: &str| Timestamp::from_jiff(text.parse().expect("a time"));
         let rated = [
-            (at("2025-12-31T23:59:59Z"), Severity::Critical),
-            (at("2026-01-01T00:00:00Z"), Severity::Unknown),
-            (at("2026-11-30T00:00:00Z"), Severity::Low),
-            (at("2027-01-01T00:00:00Z"), Severity::Low),
-            (at("1999-01-01T00:00:00Z"), Severity::Low),
+            (at("2025-12-31T23:59:59Z"), Severity::Critical, 1),
+            (at("2026-01-01T00:00:00Z"), Severity::Unknown, 1),
+            (at("2026-11-30T00:00:00Z"), Severity::Low, 1),
+            (at("2027-01-01T00:00:00Z"), Severity::Low, 1),
+            (at("1999-01-01T00:00:00Z"), Severity::Low, 1),
         ];
         let months = months(first, &rated);
         assert_eq!((months.len(), months[0].name.as_str(), months[11].name.as_str()), (12, "Dec 25", "Nov 26"));
