@@ -63,12 +63,7 @@ pub(super) async fn serve(
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let pages = web::State::new(context.clone(), outbox, stop.clone());
-    let mut told = stop.clone();
-    let server = axum::serve(listener, web::router(pages).into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            let _ = told.wait_for(|stop| *stop).await;
-        });
-    let server = tokio::spawn(async move { server.await });
+    let server = tokio::spawn(web::serve(listener, pages, stop.clone()));
     runner::serve(context.clone(), stop).await;
     // A reader that never ends its request must not keep us from stopping.
     let _ = tokio::time::timeout(WEB_GRACE, server).await;

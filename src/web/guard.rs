@@ -144,7 +144,7 @@ pub(super) fn client_of(extensions: &Extensions, headers: &HeaderMap, state: &St
 
 /// Whose request it is: the peer, or whom trusted proxies name, the nearest that is none of them. Networks of IPv6 homes
 /// count as one client.
-fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
     let said = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());

@@ -10,6 +10,7 @@ mod asked;
 mod assets;
 mod cache;
 mod charts;
+mod connections;
 mod feeds;
 mod form;
 mod guard;
@@ -42,6 +43,8 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::jobs::Context;
 use crate::store::StoreError;
+
+pub use connections::serve;
 
 /// What pages are made from.
 #[derive(Clone)]

@@ -44,28 +44,28 @@ const ROOMS: [(&str, &str); 18] = [
 /// Which pictures are kept: wide and light, and as on a phone at night.
 const KEPT: [(u32, bool); 2] = [(1440, false), (320, true)];
 
-/// What was published lately, so that pages show what they show in earnest: how many days ago, the title, and more.
+/// What was published lately, so that pages show what they show in earnest: how many minutes ago, the title, and more.
 const NEWS: [(i64, &str, &str); 12] = [
     (
-        0,
+        2,
         "CVE-2099-1101: authentication bypass in ScreenConnect, exploited in the wild",
         "CVSS 10.0, critical. Attackers exploit it to reach every customer of a provider. Update servers to 25.9 at once.",
     ),
     (
-        0,
+        4,
         "CVE-2099-1102: Veeam Backup & Replication lets any domain user run code",
         "CVSS 9.9, critical. Install the update of this week.",
     ),
     (1, "CVE-2099-1103: Kaseya VSA agents accept unsigned scripts", "CVSS 8.8, high. Update agents to 10.2."),
     (
-        1,
+        7,
         "CVE-2099-1104: FortiGate SSL VPN overflow, exploited in the wild",
         "CVSS 9.8, critical. Attackers exploit it. Update FortiOS to 7.6.9 or disable the SSL VPN.",
     ),
     (2, "CVE-2099-1105: N-central stores its keys readable", "CVSS 7.5, high. Update to 2099.3."),
     (3, "CVE-2099-1106: Datto RMM agent follows links as SYSTEM", "CVSS 7.8, high. A fix is rolled out."),
     (
-        4,
+        9,
         "CVE-2099-1107: SonicWall SonicOS management page can be taken over",
         "CVSS 9.4, critical. Restrict management to trusted networks, then update.",
     ),
@@ -74,38 +74,54 @@ const NEWS: [(i64, &str, &str); 12] = [
     (8, "CVE-2099-1109: 3CX desktop app installs an altered library", "CVSS 7.8, high. Remove version 20.1."),
     (9, "CVE-2099-1110: Proxmox VE console reflects script", "CVSS 6.1, medium. Update to 9.2."),
     (
-        11,
+        12,
         "CVE-2099-1111: Citrix NetScaler Gateway leaks sessions, exploited in the wild",
         "CVSS 9.3, critical. Attackers exploit it. Update and end every session.",
     ),
 ];
 
-/// The news, and half a year of lesser ones behind it.
-fn feed() -> String {
+/// A feed of items: how many minutes ago each was published, its title and its text.
+fn feed(items: impl Iterator<Item = (i64, String, String)>) -> String {
     let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
-    let products = ["FortiGate", "Veeam Backup & Replication", "ScreenConnect", "VMware ESXi", "SonicWall SonicOS"];
-    let older = (0..90_i64).map(|n| {
-        let title = format!("CVE-2099-2{n:03}: a flaw in {}", products[usize::try_from(n).unwrap_or_default() % 5]);
-        let rated = ["CVSS 7.2, high.", "CVSS 5.4, medium.", "CVSS 9.1, critical.", "CVSS 3.1, low."];
-        (13 + n * n * 31 % 168, title, rated[usize::try_from(n * 7 % 4).unwrap_or_default()].to_owned())
-    });
-    let news = NEWS.iter().map(|(days, title, text)| (*days, (*title).to_owned(), (*text).to_owned()));
-    let item = |(at, (days, title, text)): (i64, (i64, String, String))| {
-        let when = now.checked_sub(jiff::Span::new().days(days).minutes(at * 37 % 600)).expect("a time");
+    let item = |(ago, title, text): (i64, String, String)| {
+        let when = now.checked_sub(jiff::Span::new().minutes(ago)).expect("a time");
         let (when, title) = (when.strftime("%a, %d %b %Y %H:%M:%S GMT"), title.replace('&', "&amp;"));
         format!(
-            "<item><guid isPermaLink=\"false\">{title}</guid><title>{title}</title><link>https://cert.example/{at}</link><description>{text}</description><pubDate>{when}</pubDate></item>"
+            "<item><guid isPermaLink=\"false\">{title}</guid><title>{title}</title><link>https://cert.example/{ago}</link><description>{text}</description><pubDate>{when}</pubDate></item>"
         )
     };
-    let items: String = (0..).zip(news.chain(older)).map(item).collect();
+    let items: String = items.map(item).collect();
     format!(
         "<?xml version=\"1.0\"?><rss version=\"2.0\"><channel><title>Alerts</title><link>https://cert.example/</link><description>Alerts</description>{items}</channel></rss>"
     )
 }
 
+/// Half a year before that.
+fn older() -> impl Iterator<Item = (i64, String, String)> {
+    let products = ["FortiGate", "Veeam Backup & Replication", "ScreenConnect", "VMware ESXi", "SonicWall SonicOS"];
+    let rated = ["CVSS 7.2, high.", "CVSS 5.4, medium.", "CVSS 6.1, medium.", "CVSS 3.1, low."];
+    (0..150_usize).map(move |n| {
+        let title = format!("CVE-2099-2{n:03}: a flaw in {}", products[n % 5]);
+        let (days, minutes) = (13 + n * n * 31 % 168, n * 37 % 500 + n * 101 % 300);
+        let ago = i64::try_from(days * 1_440 + minutes).unwrap_or_default();
+        (ago, title, rated[n * 7 % 4].to_owned())
+    })
+}
+
+/// Serves a feed and waits until it has been read as far as a title.
+async fn publish(site: &Site, feed: &str, title: &str) {
+    site.serve(feed);
+    let begun = Instant::now();
+    while !site.get(&format!("/advisories?q={title}")).contains(&format!("{title}:")) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{title} is read");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// A site with an organization in which something was done, and somebody who is signed in.
 async fn site() -> (Site, String) {
     let site = Site::open().await;
+    publish(&site, &feed(older()), "CVE-2099-2000").await;
     for arguments in [
         &["operator", "add", "kim@harbor.example"][..],
         &["organization", "add", "Harbor IT", "--platform", "veeam-vbr"],
@@ -128,12 +144,8 @@ async fn site() -> (Site, String) {
     ] {
         site.program.ok(arguments);
     }
-    site.serve(&feed());
-    let begun = Instant::now();
-    while !site.get("/advisories?q=ScreenConnect").contains("CVE-2099-1101") {
-        assert!(begun.elapsed() < Duration::from_secs(30), "the news is read");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let news = NEWS.map(|(ago, title, text)| (ago, title.to_owned(), text.to_owned()));
+    publish(&site, &feed(news.into_iter()), "CVE-2099-1101").await;
     let cookie = site.sign_in("kim@harbor.example").await;
     let csrf = Site::csrf(&site.get_as("/me", &cookie));
     for fields in ["state=acknowledged", "state=mitigated&owner=client-1&note=patched+to+7.4.9"] {

@@ -233,6 +233,54 @@ async fn a_body_sent_drop_by_drop_is_cut_off_and_others_are_served_meanwhile() {
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
 }
 
+/// Connections from an address of loopback, each with the beginning of a request that does not go on.
+async fn hold(port: u16, from: [u8; 4], count: usize) -> Vec<tokio::net::TcpStream> {
+    let mut held = Vec::with_capacity(count);
+    for _ in 0..count {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind((std::net::IpAddr::from(from), 0).into()).expect("an address");
+        let stream = socket.connect(([127, 0, 0, 1], port).into()).await.expect("it answers");
+        // Who has too many is cut off at once.
+        let _ = stream.try_write(b"GET / HTTP/1.1\r\n");
+        held.push(stream);
+    }
+    held
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_connections_that_say_nothing_keep_nobody_out() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("as many files as there may be");
+    let room = limit.maximum.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or_default()).saturating_sub(2_000);
+    if room < 10_000 {
+        eprintln!("!!! SKIPPED: the system lets a program have {:?} files, and this takes 12,000", limit.maximum);
+        return;
+    }
+    let site = Site::open().await;
+    let greedy = hold(site.port, [127, 0, 0, 2], 10_000).await;
+    assert_eq!(status(&site.get("/")), "200", "10,000 of one client");
+    drop(greedy);
+    let mut many = Vec::new();
+    for last in 10..40 {
+        many.extend(hold(site.port, [127, 0, 0, last], 250).await);
+    }
+    assert_eq!(status(&site.get("/")), "200", "7,500 of thirty clients");
+    site.publish("CVE-2099-3003: Veeam news");
+    let begun = Instant::now();
+    while !site.get("/advisories?q=news").contains("Veeam news") {
+        assert!(begun.elapsed() < Duration::from_secs(20), "sources are read meanwhile");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    // They are not waited for without end.
+    let begun = Instant::now();
+    let mut buffer = [0; 1_024];
+    while many[0].try_read(&mut buffer).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "a head that does not come ends the connection");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_can_be_closed_and_links_from_mails_go_on_working() {
     let smtp = SmtpServer::start().await;

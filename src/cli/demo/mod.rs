@@ -73,14 +73,7 @@ async fn play(arguments: &Arguments, folder: &std::path::Path) -> Result<(), Fai
     let (tell, stop) = watch::channel(false);
     tokio::spawn(serve::until_signal(tell.clone()));
     let pages = crate::web::State::new(context.clone(), Some(folder.join("outbox")), stop.clone());
-    let mut told = stop.clone();
-    let server = tokio::spawn(async move {
-        let stopped = async move {
-            let _ = told.wait_for(|stop| *stop).await;
-        };
-        let pages = crate::web::router(pages).into_make_service_with_connect_info::<std::net::SocketAddr>();
-        axum::serve(listener, pages).with_graceful_shutdown(stopped).await
-    });
+    let server = tokio::spawn(crate::web::serve(listener, pages, stop.clone()));
 
     output::tell(&show::welcome(address));
     subscribe(&context).await?;

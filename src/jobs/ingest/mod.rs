@@ -93,7 +93,8 @@ pub fn drafts(
     Ok(Ingested { new_advisories, events, new_items })
 }
 
-/// The drafts that say something new, with what was known of them; the first of several under one name.
+/// The drafts that say something new, with what was known of them; the first of several under one name. In the order in
+/// which they were published, where each says when.
 fn changed<'a>(
     tx: &mut Tx<'_>,
     drafts: &'a [Draft],
@@ -113,6 +114,10 @@ fn changed<'a>(
             }
             before => came.push((draft, before.cloned())),
         }
+    }
+    // Documents list the newest first, and lists of ours what came last: within one reading, that is what is newest too.
+    if came.iter().all(|(draft, _)| draft.item.published.is_some()) {
+        came.sort_by_key(|(draft, _)| draft.item.published);
     }
     Ok(came)
 }
