@@ -1,9 +1,12 @@
 //! A technician's way: sign up, say yes, hear of news, look at it, and stop the mail; by pointer, by keyboard alone, and
 //! without JavaScript.
 
+use std::time::{Duration, Instant};
+
 use fantoccini::key::Key;
 
 use crate::driver::{Driver, Look, Window};
+use crate::support::program::Program;
 use crate::support::site::Site;
 
 /// From the mailed question to the last page: a yes, an alert, and an end.
@@ -60,6 +63,64 @@ async fn all_of_it_works_without_javascript() {
     window.click("form button[type=submit]").await;
     rest_of_the_way(&site, &window, "plain@msp.example").await;
     window.close().await;
+}
+
+/// The way of somebody who has read the first lines of the README: one command, no setting, and nothing but a browser.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_signs_up_hears_and_leaves_within_two_minutes() {
+    let Some(driver) = Driver::start() else { return };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let home = format!("http://{}", listener.local_addr().expect("a port"));
+    drop(listener);
+    let program = Program::new();
+    let begun = Instant::now();
+    let mut demo = program.spawn(&["demo", "--pace", "1", "--listen", home.trim_start_matches("http://")]);
+    while std::net::TcpStream::connect(home.trim_start_matches("http://")).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the demo answers");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let window = driver.open(Look::wide(1280)).await;
+    window.go(&format!("{home}/")).await;
+    window.click("nav a[href='/subscribe']").await;
+    window.type_into("input[name=email]", "new@msp.example").await;
+    window.type_into("input[data-find]", "proxmox").await;
+    window.click("input[name=platform][value=proxmox-ve]").await;
+    window.click("form button[type=submit]").await;
+    window.wait_for("Look into your mailbox").await;
+    // The letters stand on a page, and their links can be followed there.
+    letter(&window, &home, "Please confirm", "/confirm/").await;
+    window.click("main button").await;
+    window.wait_for("You are subscribed").await;
+    letter(&window, &home, "Attackers phish managed service providers", "/u/").await;
+    window.click("main button").await;
+    window.wait_for("You will get no more mail from here").await;
+    assert!(begun.elapsed() < Duration::from_secs(120), "it took {} s", begun.elapsed().as_secs());
+    window.close().await;
+    demo.kill().expect("it runs");
+    demo.wait().expect("it ends");
+}
+
+/// Waits for a letter to the newcomer, opens it, and follows one of its links.
+async fn letter(window: &Window, home: &str, subject: &str, link: &str) {
+    let find = format!(
+        "return [...document.querySelectorAll('.row')].find((row) => row.textContent.includes('new@msp.example') && row.textContent.includes('{subject}'))?.querySelector('a').href"
+    );
+    let begun = Instant::now();
+    let found = loop {
+        window.go(&format!("{home}/outbox")).await;
+        if let Some(found) = window.ask(&find).await.as_str() {
+            break found.to_owned();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{subject}: {}", window.text().await);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    window.go(&found).await;
+    assert_eq!(window.overflow().await, [""; 0]);
+    if std::env::var_os("PICTURES").is_some() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images/pages");
+        window.picture(&folder.join("letter-1280-light.webp")).await;
+    }
+    window.click(&format!(".letter a[href*='{link}']")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

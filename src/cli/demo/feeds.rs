@@ -76,6 +76,14 @@ pub(super) const STEPS: &[Step] = &[
     },
 ];
 
+/// What comes after the week, once somebody has signed up on the page.
+pub(super) const ENCORE: Step = Step {
+    minutes: 7 * DAY + 95,
+    what: "Somebody signed up, and an agency warns managed service providers.",
+    published: &[("government.xml", include_str!("samples/government-3.xml"))],
+    why_silent: "something is wrong, this should have been mailed.",
+};
+
 /// The demo's sources.toml.
 pub(super) fn sources(address: SocketAddr) -> String {
     let source = |id: &str, name: &str, kind: &str, path: &str, format: &str| {

@@ -20,7 +20,7 @@ use super::{Failure, Outcome, output, serve, start};
 use crate::channels::file::Outbox;
 use crate::config::settings::{Overrides, Settings};
 use crate::http::{Client, Guard, Identity, Limits};
-use crate::jobs::{Context, digest, runner};
+use crate::jobs::{Context, digest, runner, send};
 use crate::model::audience::{DigestEvery, DigestSchedule, Floor, Wish};
 use crate::model::clock::{Clock, ManualClock, Timestamp};
 use crate::model::platform::PlatformId;
@@ -30,6 +30,11 @@ use crate::store::{Location, Store};
 
 /// Monday, 16 November 2026, 07:00 UTC.
 const BEGINNING: Timestamp = Timestamp::from_seconds(1_794_812_400);
+
+/// The sample recipients.
+const RECIPIENTS: usize = 2;
+/// How soon a letter goes that is asked for on the page.
+const BREATH: Duration = Duration::from_millis(300);
 
 /// What `demo` takes.
 #[derive(Debug, Args)]
@@ -82,11 +87,19 @@ async fn play(arguments: &Arguments, folder: &std::path::Path) -> Result<(), Fai
             break;
         }
         take(&context, &publisher, &hand, step).await?;
-        pause(Duration::from_secs_f64(arguments.pace), &stop).await;
+        pause(&context, Duration::from_secs_f64(arguments.pace), &stop).await?;
     }
     if !arguments.exit && !*stop.borrow() {
         output::tell(&show::farewell(address, &folder.join("outbox")));
-        let _ = stop.clone().wait_for(|stop| *stop).await;
+        let mut encore = Some(&feeds::ENCORE);
+        while !*stop.borrow() {
+            pause(&context, BREATH, &stop).await?;
+            // Whoever signs up is to hear of something too.
+            let all = context.store.read(subscriptions::all).await?.len();
+            if let Some(step) = encore.take_if(|_| all > RECIPIENTS) {
+                take(&context, &publisher, &hand, step).await?;
+            }
+        }
     }
     let _ = tell.send(true);
     let _ = tokio::time::timeout(Duration::from_secs(3), server).await;
@@ -94,8 +107,15 @@ async fn play(arguments: &Arguments, folder: &std::path::Path) -> Result<(), Fai
     Ok(())
 }
 
-async fn pause(time: Duration, stop: &watch::Receiver<bool>) {
-    let _ = tokio::time::timeout(time, stop.clone().wait_for(|stop| *stop)).await;
+/// Waits, and sends what is asked for on the page meanwhile.
+async fn pause(context: &Context, time: Duration, stop: &watch::Receiver<bool>) -> Result<(), Failure> {
+    let over = tokio::time::Instant::now() + time;
+    while !*stop.borrow() && tokio::time::Instant::now() < over {
+        send::run_once(context, stop).await?;
+        let next = over.min(tokio::time::Instant::now() + BREATH);
+        let _ = tokio::time::timeout_at(next, stop.clone().wait_for(|stop| *stop)).await;
+    }
+    Ok(())
 }
 
 /// One step: the clock moves, a publisher changes something, and one pass of the real pipeline runs.

@@ -67,7 +67,8 @@ pub(super) fn farewell(page: SocketAddr, outbox: &Path) -> String {
     format!(
         "\nThat was the week. Where to look now, until Ctrl-C:\n  \
          http://{page}/         the advisories and the state of each source\n  \
-         http://{page}/outbox   the letters (also in {})\n\n\
+         http://{page}/outbox   the letters (also in {})\n  \
+         http://{page}/subscribe   sign up yourself: the question, the welcome and one more alert come to the letters\n\n\
          To watch the real sources: `rattlewatch subscriber add YOU@EXAMPLE.COM --platform screenconnect`, then `rattlewatch serve`.",
         outbox.display()
     )
