@@ -4,6 +4,7 @@
 //! file descriptor, and with it the sources' and the relay's. Requests have their own limits, see the parent module.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub async fn serve(listener: TcpListener, state: State, stop: watch::Receiver<bo
         };
         let (stream, peer, door) = match accepted {
             Ok(accepted) => accepted,
+            // One that is over before it began.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => continue,
             Err(error) => {
                 tracing::warn!("No connection can be taken just now: {error}");
                 tokio::time::sleep(BREATH).await;
@@ -75,7 +78,8 @@ async fn accept(
 ) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let door = doors.clone().acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    stream.set_nodelay(true)?;
+    // Without it answers only come later.
+    let _ = stream.set_nodelay(true);
     Ok((stream, peer, door))
 }
 
