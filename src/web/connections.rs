@@ -107,8 +107,13 @@ fn room() -> usize {
     if files < most && setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..limit }).is_ok() {
         files = most;
     }
-    let files = usize::try_from(files).unwrap_or(MOST);
-    files.saturating_sub(OTHER_FILES).clamp(files / 4, MOST).max(1)
+    of_files(files)
+}
+
+/// How many of so many files may be connections: where there are few, a quarter.
+fn of_files(files: u64) -> usize {
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    files.saturating_sub(OTHER_FILES).max(files / 4).clamp(1, MOST)
 }
 
 /// How many connections each client has open.
@@ -161,7 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_some() {
+    fn there_is_room_for_some_whatever_the_limit_is() {
         assert!((1..=MOST).contains(&room()));
+        for (files, room) in [(0, 1), (64, 16), (1_024, 512), (8_704, MOST), (1_048_576, MOST), (u64::MAX, MOST)] {
+            assert_eq!(of_files(files), room, "{files}");
+        }
     }
 }
